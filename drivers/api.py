@@ -1,0 +1,208 @@
+"""The whole contract between the daemon and a driver; a driver author reads this one file.
+
+A driver never sees a pool. It asks its `Miner` for `Work` when its chips need some, and hands
+back every `Solution` they claim. `next_work`, `found`, `job_changed` and `apply` are plain calls
+made on the event loop: they never block, never await, and never raise for what a peer did.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from drivers.header import hash_value, pack_header
+
+if TYPE_CHECKING:
+    from random import Random
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """One header template to search.
+
+    ``prev_hash`` and ``merkle_root`` are 32 bytes in header order; the rest are unsigned integers.
+    ``version_mask`` holds the version bits a device may set; they are all 0 in ``version``, and
+    a device never clears a bit of it. A hash at or below ``target`` is a share.
+    """
+
+    version: int
+    version_mask: int
+    prev_hash: bytes
+    merkle_root: bytes
+    ntime: int
+    nbits: int
+    target: int
+
+    def header(self, nonce: int = 0) -> bytes:
+        """Return the 80 header bytes with ``nonce``, no version bit rolled."""
+        return pack_header(
+            self.version, self.prev_hash, self.merkle_root, self.ntime, self.nbits, nonce
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """A header that a chip claims to have solved: ``work`` with these three fields put in."""
+
+    work: Work
+    nonce: int
+    version: int
+    ntime: int
+
+    def header(self) -> bytes:
+        """Return the 80 header bytes."""
+        work = self.work
+        return pack_header(
+            self.version, work.prev_hash, work.merkle_root, self.ntime, work.nbits, self.nonce
+        )
+
+    def hash(self) -> int:
+        """Return the double SHA-256 of the header, as the integer compared with a target."""
+        return hash_value(self.header())
+
+
+class DeviceState(StrEnum):
+    """Where a device is in its life."""
+
+    STARTING = "starting"
+    MINING = "mining"
+    WAITING = "waiting"  # ready, but there is no work
+    IDLE = "idle"  # told to rest
+    FAILED = "failed"  # between a failure and the next try
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceStats:
+    """A snapshot of one device; None where a device has no such reading.
+
+    ``claimed_hashrate`` (H/s) is what the device says of itself: from frequency and cores, or
+    counted by its own software. What it has proven is counted by the miner, not here.
+    """
+
+    state: DeviceState
+    reason: str = ""
+    claimed_hashrate: float = 0.0
+    hardware_errors: int = 0
+    temperature: float | None = None
+    power: float | None = None
+    frequency_mhz: float | None = None
+    details: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setpoint:
+    """What a device should do, and why; remembered at once, reached at the board's own ramp."""
+
+    run: bool
+    reason: str = ""
+    watts: float | None = None
+    mhz: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PortInfo:
+    """Where a device is plugged in; empty strings and 0 where unknown.
+
+    ``paths`` are the device nodes, the data port first (``/dev/ttyACM0``, ``/dev/ttyACM1``), or
+    one word such as ``emulated:compac-f``. A driver without a port (``cpu``) gets none.
+    """
+
+    paths: tuple[str, ...] = ()
+    vid: int = 0
+    pid: int = 0
+    serial: str = ""
+    manufacturer: str = ""
+    product: str = ""
+
+    @property
+    def name(self) -> str:
+        """Return what to call the port in messages."""
+        return "+".join(self.paths) or self.serial or self.product or "no port"
+
+
+class Miner(Protocol):
+    """What a device may ask of the daemon."""
+
+    def next_work(self) -> Work | None:
+        """Return fresh work that no other device has, or None when there is nothing to do."""
+        ...
+
+    def found(self, solution: Solution) -> float:
+        """Check a claimed solution, submit it if it is a share; return its true difficulty."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, injected so that tests can own it."""
+
+    def wall(self) -> float:
+        """Return seconds since 1970, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds from an arbitrary start, never going backwards."""
+        ...
+
+
+class Log(Protocol):
+    """The part of a structlog logger that drivers use: a constant event, then fields."""
+
+    def debug(self, event: str, **fields: object) -> object:
+        """Log bytes, single nonces."""
+
+    def info(self, event: str, **fields: object) -> object:
+        """Log a change of state."""
+
+    def warning(self, event: str, **fields: object) -> object:
+        """Log what recovers by itself."""
+
+    def error(self, event: str, **fields: object) -> object:
+        """Log what a human must act on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """All that is injected into a device."""
+
+    name: str
+    miner: Miner
+    clock: Clock
+    random: "Random"
+    log: Log
+
+
+class Device(Protocol):
+    """One miner on one port; what the daemon runs and supervises."""
+
+    async def run(self) -> None:
+        """Bring the device up and mine until cancelled; raise DriverError when it fails.
+
+        It may be called again after it raised.
+        """
+        ...
+
+    def job_changed(self, *, clean: bool) -> None:
+        """Fetch new work soon; ``clean`` means every older solution is worthless: now."""
+        ...
+
+    def apply(self, setpoint: Setpoint) -> None:
+        """Remember what the device should do from now on."""
+        ...
+
+    def stats(self) -> DeviceStats:
+        """Return a snapshot."""
+        ...
+
+
+class Driver(Protocol):
+    """Makes devices of one family; stateless, found by name."""
+
+    name: str
+
+    def match(self, port: PortInfo) -> int:
+        """Return 0 if ``port`` is none of ours, else a number that grows with certainty."""
+        ...
+
+    def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
+        """Return a device, not yet running; raise SettingError for a setting it cannot take."""
+        ...

@@ -1,0 +1,84 @@
+"""What can go wrong on the pool side and in the configuration.
+
+A refused share is a value, not an error; see `session.ShareAnswered`.
+"""
+
+from pathlib import Path
+
+
+class StratumError(Exception):
+    """A pool connection cannot go on; it is dialled again after a pause."""
+
+
+class ConnectError(StratumError):
+    """The pool could not be reached."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"cannot reach {address}: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+class ConnectionLostError(StratumError):
+    """The pool closed the connection, or the network did."""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"connection to {address} lost: {reason}")
+        self.address = address
+        self.reason = reason
+
+
+class HandshakeTimeoutError(StratumError):
+    """The pool did not finish the start of a session in time."""
+
+    def __init__(self, waited_for: str, seconds: float) -> None:
+        super().__init__(f"no {waited_for} within {seconds:g} s")
+        self.waited_for = waited_for
+        self.seconds = seconds
+
+
+class PoolSilentError(StratumError):
+    """The connection is open but the pool no longer shows life."""
+
+    def __init__(self, waited_for: str, seconds: float) -> None:
+        super().__init__(f"pool is silent: no {waited_for} for {seconds:g} s")
+        self.waited_for = waited_for
+        self.seconds = seconds
+
+
+class PoolProtocolError(StratumError):
+    """The pool broke the rules of Stratum; ``line`` holds the start of what it sent."""
+
+    def __init__(self, problem: str, line: bytes = b"") -> None:
+        shown = f": {line[:80]!r}" if line else ""
+        super().__init__(problem + shown)
+        self.problem = problem
+        self.line = line[:80]
+
+
+class PoolRefusedError(StratumError):
+    """The pool refused a request without which mining is impossible."""
+
+    def __init__(self, request: str, code: int | None, message: str) -> None:
+        number = "" if code is None else f" ({code})"
+        super().__init__(f"pool refused {request}{number}: {message}")
+        self.request = request
+        self.code = code
+        self.message = message
+
+
+class AuthorizationError(PoolRefusedError):
+    """The pool does not know this user or password."""
+
+    def __init__(self, user: str, code: int | None, message: str) -> None:
+        super().__init__(f"user {user!r}", code, message)
+        self.user = user
+
+
+class ConfigError(Exception):
+    """A setting is wrong: ``path`` says where, ``problem`` what and what to do about it."""
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        super().__init__(f"{path}: {problem}")
+        self.path = str(path)
+        self.problem = problem
