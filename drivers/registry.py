@@ -1,0 +1,155 @@
+"""Drivers by name: a table of built-ins, and what other packages add as entry points.
+
+Nothing is imported until it is used, so a missing library hurts only those who need it. A built-in
+asked for by name never costs a look at the installed packages. Plug-ins are believed in nothing:
+one that cannot be imported, or whose `match` raises, is listed by `problems` and skipped.
+"""
+
+import importlib
+from collections.abc import Iterator
+from functools import cache
+from typing import cast
+
+from drivers.api import Driver, PortInfo
+from drivers.errors import DriverError, UnknownDriverError
+
+BUILT_IN: dict[str, str] = {
+    "cpu": "drivers.cpu.device:DRIVER",
+}
+"""Name to "module:attribute"; a new family adds its line here."""
+
+GROUP = "stratum_client.drivers"
+"""Entry-point group in which other packages name their drivers."""
+
+
+class DriverLoadError(DriverError):
+    """A driver is listed but cannot be used; ``reference`` says where it should have been."""
+
+    def __init__(self, name: str, reference: str, problem: str) -> None:
+        super().__init__(f"driver {name!r} ({reference}) cannot be used: {problem}")
+        self.name = name
+        self.reference = reference
+        self.problem = problem
+
+
+class DriverClashError(DriverError):
+    """Two packages claim one driver name; one of them has to be uninstalled or renamed."""
+
+    def __init__(self, name: str, *, first: str, second: str) -> None:
+        super().__init__(
+            f"driver name {name!r} is claimed by {first} and by {second}; "
+            "uninstall or rename the second"
+        )
+        self.name = name
+        self.first = first
+        self.second = second
+
+
+def driver(name: str) -> Driver:
+    """Return the driver called ``name``.
+
+    Raises UnknownDriverError, its ``known`` names nearest first; DriverLoadError when the driver
+    is listed but cannot be imported; DriverClashError when installed packages collide.
+    """
+    reference = BUILT_IN.get(name) or _plugins().get(name)
+    if reference is None:
+        raise UnknownDriverError(name, _nearest_first(name))
+    loaded = _load(name, reference)
+    if isinstance(loaded, DriverLoadError):
+        raise loaded
+    return loaded
+
+
+def names() -> tuple[str, ...]:
+    """Return every driver name, built-ins first; raise DriverClashError when packages collide."""
+    return (*BUILT_IN, *sorted(_plugins()))
+
+
+def best_match(port: PortInfo) -> tuple[Driver, int] | None:
+    """Return the driver surest of ``port`` with its score, None when no driver wants it.
+
+    Of equal scores the first in the order of `names` wins. Imports every driver, so the first
+    call takes a moment; raises DriverClashError when packages collide.
+    """
+    best: tuple[Driver, int] | None = None
+    for name, candidate in _usable():
+        score = _score(name, candidate, port)
+        if score > (best[1] if best else 0):
+            best = candidate, score
+    return best
+
+
+def problems() -> tuple[DriverLoadError, ...]:
+    """Return what is wrong with drivers loaded so far, for the log and for `devices`."""
+    return tuple(_problems.values())
+
+
+def forget() -> None:
+    """Forget what was loaded, so that packages installed since are found."""
+    _plugins.cache_clear()
+    _load.cache_clear()
+    _problems.clear()
+
+
+_problems: dict[str, DriverLoadError] = {}
+
+
+def _usable() -> Iterator[tuple[str, Driver]]:
+    for name, reference in {**BUILT_IN, **_plugins()}.items():
+        loaded = _load(name, reference)
+        if not isinstance(loaded, DriverLoadError):
+            yield name, loaded
+
+
+@cache
+def _plugins() -> dict[str, str]:
+    from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and rarely needed
+
+    found: dict[str, str] = {}
+    owners = {name: f"the built-in {reference}" for name, reference in BUILT_IN.items()}
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
+        reference = f"{entry.module}:{entry.attr}"
+        owner = f"{reference} of package {entry.dist.name if entry.dist else 'unknown'}"
+        if entry.name in owners and found.get(entry.name) != reference:
+            raise DriverClashError(entry.name, first=owners[entry.name], second=owner)
+        found[entry.name], owners[entry.name] = reference, owner
+    return found
+
+
+@cache
+def _load(name: str, reference: str) -> Driver | DriverLoadError:
+    module, _, attribute = reference.partition(":")
+    try:
+        loaded = getattr(importlib.import_module(module), attribute)
+        problem = _shape_problem(name, loaded)
+    except Exception as error:  # noqa: BLE001 - importing runs a stranger's code: it may raise all
+        problem = f"{type(error).__name__}: {error}"
+    if not problem:
+        return cast("Driver", loaded)
+    return _problems.setdefault(name, DriverLoadError(name, reference, problem))
+
+
+def _shape_problem(name: str, loaded: object) -> str:
+    if not all(callable(getattr(loaded, method, None)) for method in ("match", "open")):
+        return "it has no match() and open()"
+    called = getattr(loaded, "name", None)
+    return "" if called == name else f"it calls itself {called!r}"
+
+
+def _score(name: str, candidate: Driver, port: PortInfo) -> int:
+    try:
+        return int(candidate.match(port))
+    except Exception as error:  # noqa: BLE001 - one plug-in's fault must not cost the other ports
+        reference = BUILT_IN.get(name) or _plugins()[name]
+        problem = f"match() raised {type(error).__name__}: {error}"
+        _problems[name] = DriverLoadError(name, reference, problem)
+        return 0
+
+
+def _nearest_first(name: str) -> tuple[str, ...]:
+    from difflib import SequenceMatcher  # noqa: PLC0415 - needed for a typing error only
+
+    def likeness(known: str) -> float:
+        return SequenceMatcher(None, name.casefold(), known).ratio()
+
+    return tuple(sorted(names(), key=likeness, reverse=True))
