@@ -1,0 +1,218 @@
+"""The settings of the daemon, as frozen values; each field is one key of the configuration.
+
+What a key accepts stands beside it and is applied by `config_reader`; files, environment and
+command line are read in `config_file` and `config_arguments`. Nothing here does I/O.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from stratum_client.pool_url import PoolUrl
+from stratum_client.setting_kinds import (
+    ANYTHING,
+    BOOLEAN,
+    DIFFICULTY,
+    HOST_LABEL,
+    LINE,
+    NAME,
+    PATH,
+    POOL_URL,
+    SECONDS,
+    SECRET,
+    SWITCH,
+    VERSION_MASK,
+    WORDS,
+    Section,
+    number,
+    one_of,
+    read_as,
+    seconds,
+    table_of,
+    whole,
+)
+
+SCHEMA = 1
+"""The version of the configuration's format that this program reads."""
+
+DEFAULT_PASSWORD = "x"
+"""What miners send when a pool wants none."""
+
+DEFAULT_VERSION_MASK = 0x1FFFE000
+"""The bits of BIP 320."""
+
+Switch = Literal["auto", "on", "off"]
+LogFormat = Literal["auto", "console", "json"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+LEVEL = one_of("debug", "info", "warning", "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """How long to wait for a pool, and for how long to leave it alone; seconds, if not a count."""
+
+    connect: float = field(default=10.0, metadata=read_as(SECONDS))
+    connect_tor: float = field(default=60.0, metadata=read_as(SECONDS))
+    tls: float = field(default=10.0, metadata=read_as(SECONDS))
+
+    configure: float = field(default=10.0, metadata=read_as(SECONDS))
+    subscribe: float = field(default=30.0, metadata=read_as(SECONDS))
+    authorize: float = field(default=30.0, metadata=read_as(SECONDS))
+    first_job: float = field(default=60.0, metadata=read_as(SECONDS))  # after authorize
+
+    # No line of any kind: the floor, then so many intervals between jobs, up to the cap.
+    silence: float = field(default=90.0, metadata=read_as(SECONDS))
+    silence_jobs: int = field(default=3, metadata=read_as(whole(1, 100)))
+    silence_cap: float = field(default=600.0, metadata=read_as(SECONDS))
+
+    submit: float = field(default=30.0, metadata=read_as(SECONDS))  # a later answer is late
+    submit_late_in_a_row: int = field(default=3, metadata=read_as(whole(1, 1000)))
+    submit_lost: float = field(default=60.0, metadata=read_as(SECONDS))
+    partial_line: float = field(default=60.0, metadata=read_as(SECONDS))
+    write: float = field(default=5.0, metadata=read_as(SECONDS))  # the send buffer stays full
+    keepalive: float = field(default=240.0, metadata=read_as(SECONDS))  # nothing sent: show life
+
+    # The kernel counts these in whole seconds.
+    tcp_keepalive_idle: int = field(default=45, metadata=read_as(seconds(1, 32_767)))
+    tcp_keepalive_interval: int = field(default=15, metadata=read_as(seconds(1, 32_767)))
+    tcp_keepalive_count: int = field(default=3, metadata=read_as(whole(1, 127)))
+
+    # Pauses double from the first to the cap; a healthy session resets them.
+    retry_first: float = field(default=1.0, metadata=read_as(SECONDS))
+    retry_cap: float = field(default=60.0, metadata=read_as(SECONDS))
+    retry_after_close: float = field(default=1.0, metadata=read_as(SECONDS))
+    retry_reset: float = field(default=60.0, metadata=read_as(SECONDS))  # a share was accepted
+    retry_reset_jobs: float = field(default=300.0, metadata=read_as(SECONDS))  # jobs alone
+    authorize_retry: float = field(default=60.0, metadata=read_as(SECONDS))
+    authorize_retry_cap: float = field(default=1800.0, metadata=read_as(SECONDS))
+    failover: float = field(default=15.0, metadata=read_as(SECONDS))
+    failback: float = field(default=300.0, metadata=read_as(SECONDS))
+    old_jobs: float = field(default=60.0, metadata=read_as(SECONDS))  # worked on after a pool died
+
+
+ASCENDING = (
+    ("silence", "silence_cap"),
+    ("submit", "submit_lost"),
+    ("retry_first", "retry_cap"),
+    ("authorize_retry", "authorize_retry_cap"),
+)
+"""Pairs of deadlines of which the second may not be the shorter."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolConfig:
+    """One pool and how to behave there."""
+
+    name: str = field(default="", metadata=read_as(NAME))
+    url: PoolUrl = field(metadata=read_as(POOL_URL))
+    user: str = field(metadata=read_as(LINE))
+    password: str = field(default=DEFAULT_PASSWORD, repr=False, metadata=read_as(SECRET))
+    suggest_difficulty: float | Literal["auto", "off"] = field(
+        default="auto", metadata=read_as(DIFFICULTY)
+    )
+    share_interval: float = field(default=6.0, metadata=read_as(seconds(0.1, 3600)))
+    minimum_difficulty: float = field(default=0.0, metadata=read_as(number(0, 2.0**128)))
+    extranonce_subscribe: Switch = field(default="auto", metadata=read_as(SWITCH))
+    configure: bool = field(default=True, metadata=read_as(BOOLEAN))
+    pipeline: bool = field(default=True, metadata=read_as(BOOLEAN))
+    version_bits: Literal["auto", "mask", "xor"] = field(
+        default="auto", metadata=read_as(one_of("auto", "mask", "xor"))
+    )
+    version_rolling_mask: int = field(default=DEFAULT_VERSION_MASK, metadata=read_as(VERSION_MASK))
+    submit_stale: bool = field(default=False, metadata=read_as(BOOLEAN))
+    deadlines: Deadlines = field(default=Deadlines(), metadata=read_as(Section(Deadlines)))
+
+    @property
+    def subscribes_extranonce(self) -> bool:
+        """Return whether to ask for extranonce changes; ``auto`` knows who needs it."""
+        if self.extranonce_subscribe != "auto":
+            return self.extranonce_subscribe == "on"
+        nicehash = f".{self.url.host}".removesuffix(".").endswith(".nicehash.com")
+        return nicehash or "xnsub" in self.url.flags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceMatch:
+    """What a port must look like for a device to be found there; empty and None match all."""
+
+    board: str = field(default="", metadata=read_as(WORDS))
+    serial: str = field(default="", metadata=read_as(LINE))
+    manufacturer: str = field(default="", metadata=read_as(LINE))
+    product: str = field(default="", metadata=read_as(LINE))
+    vid: int | None = field(default=None, metadata=read_as(whole(0, 0xFFFF)))
+    pid: int | None = field(default=None, metadata=read_as(whole(0, 0xFFFF)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceConfig:
+    """One device: who drives it or how it is recognized, where, and the driver's settings.
+
+    ``driver`` may be ``emulated:BOARD``; ``port`` one or two device nodes joined by ``+``.
+    """
+
+    name: str = field(default="", metadata=read_as(NAME))
+    driver: str = field(default="", metadata=read_as(WORDS))
+    match: DeviceMatch | None = field(default=None, metadata=read_as(Section(DeviceMatch)))
+    port: str = field(default="", metadata=read_as(PATH))
+    settings: Mapping[str, object] = field(
+        default_factory=dict, metadata=read_as(table_of(ANYTHING, "a table of settings"))
+    )
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Return the ports one by one, the data port first; a ``+`` inside a name stays."""
+        if "/" in self.port:
+            return tuple(re.split(r"\+(?=/)", self.port))
+        return tuple(self.port.split("+")) if self.port else ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogConfig:
+    """What is logged, and in which form."""
+
+    format: LogFormat = field(default="auto", metadata=read_as(one_of("auto", "console", "json")))
+    level: LogLevel = field(default="info", metadata=read_as(LEVEL))
+    levels: Mapping[str, LogLevel] = field(
+        default_factory=dict, metadata=read_as(table_of(LEVEL, "a table of component = level"))
+    )
+
+
+def host_name() -> str:
+    """Return this machine's name up to the first dot, made of letters, digits and ``-``."""
+    name = re.sub("[^A-Za-z0-9-]+", "-", os.uname().nodename.partition(".")[0]).strip("-")
+    return name[:63] or "rig"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RigConfig:
+    """The machine."""
+
+    name: str = field(default_factory=host_name, metadata=read_as(HOST_LABEL))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """All settings. ``warnings`` are sentences for the log: it works, but a human should look."""
+
+    schema: int = field(default=SCHEMA, metadata=read_as(whole(SCHEMA, SCHEMA)))
+    state_dir: Path | None = field(default=None, metadata=read_as(PATH))
+    rig: RigConfig = field(default_factory=RigConfig, metadata=read_as(Section(RigConfig)))
+    log: LogConfig = field(default_factory=LogConfig, metadata=read_as(Section(LogConfig)))
+    deadlines: Deadlines = field(default=Deadlines(), metadata=read_as(Section(Deadlines)))
+    pools: tuple[PoolConfig, ...] = field(
+        default=(), metadata=read_as(Section(PoolConfig, many=True), "pool")
+    )
+    devices: tuple[DeviceConfig, ...] = field(
+        default=(), metadata=read_as(Section(DeviceConfig, many=True), "device")
+    )
+    path: Path | None = None
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Return the values that must appear in no log."""
+        return tuple(pool.password for pool in self.pools if pool.password != DEFAULT_PASSWORD)

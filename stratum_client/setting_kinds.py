@@ -1,0 +1,240 @@
+"""Kinds of settings: what each accepts, how it reads a value of TOML, and how it says no.
+
+A field of a settings dataclass names its kind: ``field(default=10.0, metadata=read_as(SECONDS))``.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import cache
+
+from stratum_client.pool_url import parse_pool_url
+from stratum_client.units import parse_duration
+
+_WORD = re.compile(r"[a-z][a-z0-9_]*")
+_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})")
+_FLOAT = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
+_SHOWN = 60
+
+
+class NotAllowedError(ValueError):
+    """A value is not what its kind allows, and that is all there is to say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of value, in words (``allowed``) and as the function that reads it.
+
+    ``read`` returns what the program works with; it raises NotAllowedError, or another ValueError
+    when it knows better what is wrong. A secret's value is shown nowhere.
+    """
+
+    allowed: str
+    read: Callable[[object], object]
+    secret: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A table, or with ``many`` an array of tables, read into the dataclass ``into``."""
+
+    into: type
+    many: bool = False
+
+
+def read_as(kind: Kind | Section, key: str = "") -> dict[str, object]:
+    """Return the metadata of a dataclass field that is read as ``kind``.
+
+    ``key`` is its name in TOML, where that is not the field's.
+    """
+    return {"kind": kind, "key": key}
+
+
+@cache
+def settings_of(cls: type) -> dict[str, tuple[str, Kind | Section]]:
+    """Return the keys of a settings dataclass, each with its field's name and its kind."""
+    return {
+        field.metadata["key"] or field.name: (field.name, field.metadata["kind"])
+        for field in fields(cls)
+        if "kind" in field.metadata
+    }
+
+
+def one_of(*words: str) -> Kind:
+    """Return the kind of setting that takes one of ``words``."""
+
+    def read(value: object) -> object:
+        if value in words:
+            return value
+        raise NotAllowedError
+
+    return Kind(" or ".join(f'"{word}"' for word in words), read)
+
+
+def seconds(low: float = 0.001, high: float = 86_400.0) -> Kind:
+    """Return the kind of setting that takes a time from ``low`` to ``high`` seconds."""
+
+    def read(value: object) -> object:
+        if low <= (time := parse_duration(value)) <= high:
+            return time
+        raise NotAllowedError
+
+    return Kind(f'a time from {shown_seconds(low)} to {shown_seconds(high)}, as in "90s"', read)
+
+
+def number(low: float, high: float, *words: str) -> Kind:
+    """Return the kind of setting that takes a number from ``low`` to ``high``, or a word."""
+
+    def read(value: object) -> object:
+        match value:
+            case bool():
+                raise NotAllowedError
+            case int() | float() if low <= value <= high:
+                return value
+            case str() if value in words:
+                return value
+        raise NotAllowedError
+
+    alternatives = "".join(f'"{word}" or ' for word in words)
+    return Kind(f"{alternatives}a number from {low:g} to {high:g}", read)
+
+
+def whole(low: int, high: int) -> Kind:
+    """Return the kind of setting that takes an integer from ``low`` to ``high``."""
+
+    def read(value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool) and low <= value <= high:
+            return value
+        raise NotAllowedError
+
+    return Kind(f"a whole number from {low} to {high}", read)
+
+
+def text(pattern: str, allowed: str) -> Kind:
+    """Return the kind of setting that takes a text wholly matched by ``pattern``."""
+    compiled = re.compile(pattern)
+
+    def read(value: object) -> object:
+        if isinstance(value, str) and compiled.fullmatch(value) and value.isprintable():
+            return value
+        raise NotAllowedError
+
+    return Kind(allowed, read)
+
+
+def table_of(kind: Kind, allowed: str) -> Kind:
+    """Return the kind of setting that takes a table with free keys, each value of ``kind``."""
+
+    def read(value: object) -> object:
+        if not isinstance(value, dict):
+            raise NotAllowedError
+        for key in value:
+            if not _WORD.fullmatch(key):
+                raise ValueError(f'"{printable(key)}" is not a name: small letters, digits and "_"')
+        return {key: _entry(key, kind, entry) for key, entry in value.items()}
+
+    return Kind(allowed, read)
+
+
+def _entry(key: str, kind: Kind, value: object) -> object:
+    try:
+        return kind.read(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {problem_with(value, kind, error)}") from error
+
+
+def scalar_of(value: str) -> str | int | float | bool:
+    """Return ``value`` as TOML would read it bare; what is no number or boolean stays text."""
+    if value in {"true", "false"}:
+        return value == "true"
+    if _INTEGER.fullmatch(value):
+        return int(value)
+    return float(value) if _FLOAT.fullmatch(value) else value
+
+
+def problem_with(value: object, kind: Kind, error: ValueError) -> str:
+    """Return what ``error`` found wrong with ``value``, in words; a secret is not repeated."""
+    if not isinstance(error, NotAllowedError):
+        return str(error)
+    found = "something else (not shown)" if kind.secret else described(value)
+    return f"expected {kind.allowed}, found {found}"
+
+
+def described(value: object) -> str:
+    """Return ``value`` in the words of an error message, short and printable."""
+    match value:
+        case bool():
+            return f"the boolean {str(value).lower()}"
+        case int():
+            return f"the number {value}" if abs(value) < 10**20 else "a huge number"
+        case float():
+            return f"the number {value!r}"
+        case str():
+            return f'the text "{printable(value)}"'
+    return {dict: "a table", list: "an array"}.get(type(value), "a date or time")
+
+
+def printable(value: str) -> str:
+    """Return ``value`` on one line, at most 60 characters, without anything a terminal obeys."""
+    start = value[:_SHOWN]
+    safe = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in start)
+    return safe if len(value) <= _SHOWN else safe + "…"
+
+
+def shown_seconds(value: float) -> str:
+    """Return ``value`` seconds with the largest unit that divides it."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s")):
+        if value >= size and value % size == 0:
+            return f"{value / size:g}{unit}"
+    return f"{value * 1000:g}ms"
+
+
+def _boolean(value: object) -> object:
+    if isinstance(value, bool):
+        return value
+    raise NotAllowedError
+
+
+def _switch(value: object) -> object:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value in ("auto", "on", "off"):
+        return value
+    raise NotAllowedError
+
+
+def _version_mask(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch("(0[xX])?[0-9a-fA-F]{8}", value):
+        return int(value, 16)
+    raise NotAllowedError
+
+
+def _pool_url(value: object) -> object:
+    if isinstance(value, str):
+        return parse_pool_url(value)
+    raise NotAllowedError
+
+
+def _secret(value: object) -> object:
+    if isinstance(value, str) and value.isprintable() and len(value) <= 256:
+        return value
+    raise NotAllowedError
+
+
+def _anything(value: object) -> object:
+    return value
+
+
+BOOLEAN = Kind("true or false", _boolean)
+SWITCH = Kind('"auto", "on" or "off"', _switch)
+SECONDS = seconds()
+NAME = text(r"\S(.{0,62}\S)?", "a text of 1 to 64 printable characters")
+LINE = text(r"\S(.{0,254}\S)?", "a text of 1 to 256 printable characters, no space at its ends")
+HOST_LABEL = text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", 'letters, digits, "-", "_" and "."')
+WORDS = text(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,62}", 'letters, digits, "-", "_", "." and ":"')
+PATH = text(r".{1,1024}", "a path")
+DIFFICULTY = number(2.0**-32, 2.0**128, "auto", "off")
+VERSION_MASK = Kind('8 hexadecimal digits in quotes, as in "1fffe000"', _version_mask)
+POOL_URL = Kind("the address of a pool, as in stratum+tcp://pool.example:3333", _pool_url)
+SECRET = Kind("a text of up to 256 printable characters", _secret, secret=True)
+ANYTHING = Kind("anything", _anything)
