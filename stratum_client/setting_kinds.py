@@ -171,7 +171,9 @@ def described(value: object) -> str:
             return f"the number {value!r}"
         case str():
             return f'the text "{printable(value)}"'
-    return {dict: "a table", list: "an array"}.get(type(value), "a date or time")
+        case dict() | list():
+            return "a table" if isinstance(value, dict) else "an array"
+    return "a date or time"
 
 
 def printable(value: str) -> str:
