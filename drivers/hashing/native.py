@@ -1,11 +1,17 @@
 """The kernels of the optional C extension, or why there are none."""
 
-from collections.abc import Callable, Sequence
-from functools import cache, partial
-from importlib import import_module
+from collections.abc import Sequence
+from functools import partial
 
 from drivers import header
 from drivers.hashing.scan import Scan
+
+try:
+    from drivers.hashing import _sha256d
+except ImportError as error:
+    _PROBLEM = str(error)
+else:
+    _PROBLEM = ""
 
 NAMES = ("sha-ni", "avx512", "avx2", "armv8", "portable")
 """All kernels of the extension; which of them work depends on the machine."""
@@ -16,14 +22,12 @@ def kernels() -> tuple[list[tuple[str, int, Scan]], dict[str, str]]:
 
     The reasons say in plain words why each of the other kernels cannot be used.
     """
-    if problem := _import_problem():
+    if _PROBLEM:
         reason = (
-            f"the C extension is not built ({problem}); for the fast kernels: "
+            f"the C extension is not built ({_PROBLEM}); for the fast kernels: "
             "sudo apt install gcc python3-dev, then reinstall stratum-client"
         )
         return [], dict.fromkeys(NAMES, reason)
-    from drivers.hashing import _sha256d
-
     found: list[tuple[str, int, Scan]] = []
     reasons = {}
     for name, heads, missing in _sha256d.kernels():
@@ -54,22 +58,4 @@ def scan_heads(scan_midstates: Scan) -> Scan:
 
 def midstate(first_64: bytes) -> bytes:
     """Return the SHA-256 state after 64 bytes, computed by the extension if there is one."""
-    return _midstate()(first_64)
-
-
-@cache
-def _midstate() -> Callable[[bytes], bytes]:
-    if _import_problem():
-        return header.midstate
-    from drivers.hashing import _sha256d
-
-    return _sha256d.midstate
-
-
-@cache
-def _import_problem() -> str:
-    try:
-        import_module("drivers.hashing._sha256d")
-    except ImportError as error:
-        return str(error)
-    return ""
+    return header.midstate(first_64) if _PROBLEM else _sha256d.midstate(first_64)
