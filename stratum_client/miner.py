@@ -1,0 +1,255 @@
+"""The hub between pools and devices: jobs in, work out, solutions in, shares out.
+
+Synchronous, and the only place that counts extranonce2, so that no two devices ever search the
+same header. It knows no connection: a pool is a `PoolLink`, a device something to call.
+"""
+
+from typing import Protocol
+
+from drivers.api import Clock, Solution
+from drivers.header import difficulty_of
+from stratum_client.job import CoinbasePrefix, Fate, Job, PoolWork, Share
+from stratum_client.tally import Tally
+
+MAX_JOBS = 64
+JOB_LIFE = 600.0
+"""Seconds that a job stays submit-able when the pool never says otherwise."""
+
+MAX_NTIME_ROLL = 600
+"""Seconds that ntime may run ahead of the job's own; the strictest pool known allows this."""
+
+MAX_SEARCH_SPACES = 16
+
+
+class PoolLink(Protocol):
+    """What the miner may ask of a pool."""
+
+    def submit(self, share: Share) -> None:
+        """Send a share, or keep it until that is possible."""
+        ...
+
+
+class JobListener(Protocol):
+    """What the miner may ask of a device."""
+
+    def job_changed(self, *, clean: bool) -> None:
+        """Fetch new work; ``clean`` means at once."""
+        ...
+
+
+class _LiveJob:
+    """A job that shares may still be submitted for."""
+
+    def __init__(self, job: Job, twin: "_LiveJob | None") -> None:
+        self.job = job
+        self.prefix = CoinbasePrefix(job)
+        self.given: int = twin.given if twin else 0
+        self.ntime_roll: int = twin.ntime_roll if twin else 0
+        self.found: set[tuple[bytes, int, int, int]] = twin.found if twin else set()
+
+
+class _PoolSide:
+    """One pool's jobs and search spaces."""
+
+    def __init__(self, link: PoolLink, now: float) -> None:
+        self.link = link
+        self.tally = Tally.starting(now)
+        self.current: _LiveJob | None = None
+        self.live: dict[int, _LiveJob] = {}
+        self.counters: dict[tuple[bytes, int], int] = {}
+
+
+class Seat:
+    """One device's place at the miner; implements `drivers.api.Miner`."""
+
+    def __init__(self, hub: "Miner", name: str, tally: Tally) -> None:
+        self.name = name
+        self.tally = tally
+        self.listener: JobListener | None = None
+        self.waits = False
+        self._hub = hub
+
+    def next_work(self) -> PoolWork | None:
+        """Return fresh work that no other device has, or None when there is nothing to do."""
+        work = self._hub.next_work()
+        self.waits = work is None
+        return work
+
+    def found(self, solution: Solution) -> float:
+        """Check a claimed solution, submit it if it is a share; return its true difficulty."""
+        return self._hub.found(solution, self)
+
+
+class Miner:
+    """Everything between `mining.notify` and `mining.submit` that is not bytes."""
+
+    def __init__(
+        self, clock: Clock, *, extranonce2_start: int = 0, submit_stale: bool = False
+    ) -> None:
+        self.seats: dict[str, Seat] = {}
+        self.tally = Tally.starting(clock.monotonic())
+        self._clock = clock
+        self._extranonce2_start = extranonce2_start
+        self._submit_stale = submit_stale
+        self._pools: dict[str, _PoolSide] = {}
+
+    # --- pools ---
+
+    def add_pool(self, name: str, link: PoolLink) -> Tally:
+        """Take a pool in; return the tally kept for it."""
+        self._pools[name] = _PoolSide(link, self._clock.monotonic())
+        return self._pools[name].tally
+
+    def job_arrived(self, job: Job) -> None:
+        """Make ``job`` the one that all devices mine from now on."""
+        side = self._pools[job.session.pool]
+        last = side.current.job if side.current else None
+        clean = job.clean or last is None or last.prev_hash != job.prev_hash
+        twin = next((t for t in side.live.values() if t.job.is_same_task(job)), None)
+        if clean:
+            side.live.clear()
+        self._expire(side, job)
+        side.current = side.live[job.serial] = _LiveJob(job, twin)
+        self._tell_devices(clean=clean)
+
+    def pool_gone(self, name: str) -> None:
+        """Forget a pool's jobs: it has been away too long for them to be worth anything."""
+        side = self._pools[name]
+        if side.current:
+            side.current = None
+            side.live.clear()
+            self._tell_devices(clean=True)
+
+    def current_job(self, name: str) -> Job | None:
+        """Return the job that is mined for a pool."""
+        current = self._pools[name].current
+        return current.job if current else None
+
+    def share_ended(self, share: Share, fate: Fate, reason: str = "") -> None:
+        """Count what became of a share; pools call this once for each they were given."""
+        now = self._clock.monotonic()
+        self._pools[share.job.session.pool].tally.ended(share, fate, now, reason)
+        self.tally.ended(share, fate, now, reason)
+        if seat := self.seats.get(share.device):
+            seat.tally.ended(share, fate, now, reason)
+
+    def wake_waiting(self) -> None:
+        """Offer work again to devices that got none: time may have opened a search space."""
+        for seat in self.seats.values():
+            if seat.waits and seat.listener and self._has_work():
+                seat.listener.job_changed(clean=False)
+
+    # --- devices ---
+
+    def seat(self, name: str) -> Seat:
+        """Return the place of the device called ``name``, the same one after a restart."""
+        if name not in self.seats:
+            self.seats[name] = Seat(self, name, Tally.starting(self._clock.monotonic()))
+        return self.seats[name]
+
+    def next_work(self) -> PoolWork | None:
+        """Return work with an extranonce2 (and ntime) that nobody has had, or None."""
+        side = self._serving()
+        if side is None or side.current is None:
+            return None
+        live = side.current
+        job = live.job
+        if live.given >= job.extranonce2_count and not self._roll_ntime(live):
+            return None
+        live.given += 1
+        space = job.extranonce1, job.extranonce2_size
+        counter = side.counters.get(space, self._extranonce2_start) % job.extranonce2_count
+        side.counters.pop(space, None)
+        side.counters[space] = counter + 1
+        if len(side.counters) > MAX_SEARCH_SPACES:
+            del side.counters[next(iter(side.counters))]
+        return live.prefix.work(job.extranonce2(counter), job.ntime + live.ntime_roll)
+
+    def found(self, solution: Solution, seat: Seat) -> float:
+        """Take a device's claim: hash it, judge it, pass it on; return its true difficulty."""
+        work, value = solution.work, solution.hash()
+        if not isinstance(work, PoolWork):
+            raise TypeError("a solution must carry the work it was given")
+        job = work.job
+        is_block = value <= job.network_target
+        if (value > work.target and not is_block) or not _is_legal(solution, work):
+            return difficulty_of(value)
+        now = self._clock.monotonic()
+        share = Share(
+            job=job,
+            extranonce2=work.extranonce2,
+            ntime=solution.ntime,
+            nonce=solution.nonce,
+            version=solution.version,
+            value=value,
+            device=seat.name,
+            found_at=now,
+        )
+        self._judge(share, seat, now)
+        return difficulty_of(value)
+
+    # --- inside ---
+
+    def _judge(self, share: Share, seat: Seat, now: float) -> None:
+        side = self._pools[share.job.session.pool]
+        live = side.live.get(share.job.serial)
+        key = share.extranonce2, share.ntime, share.nonce, share.version
+        if live and key in live.found:
+            self.share_ended(share, Fate.DISCARDED, "duplicate")
+            return
+        if live:
+            live.found.add(key)
+        for tally in (self.tally, side.tally, seat.tally):
+            tally.solved(share, now)
+        if live or share.is_block or self._submit_stale:
+            side.link.submit(share)
+        else:
+            self.share_ended(share, Fate.DISCARDED, "stale")
+
+    def _serving(self) -> _PoolSide | None:
+        """Return the pool that gets the next work: the first that has a job."""
+        return next((side for side in self._pools.values() if side.current), None)
+
+    def _has_work(self) -> bool:
+        side = self._serving()
+        if side is None or side.current is None:
+            return False
+        live = side.current
+        return live.given < live.job.extranonce2_count or self._may_roll(live)
+
+    def _roll_ntime(self, live: _LiveJob) -> bool:
+        """Open the search space of the next second, if real time has reached it."""
+        if not self._may_roll(live):
+            return False
+        live.ntime_roll += 1
+        live.given = 0
+        return True
+
+    def _may_roll(self, live: _LiveJob) -> bool:
+        job, rolled = live.job, live.ntime_roll + 1
+        passed = self._clock.monotonic() - job.arrived
+        in_time = rolled <= min(passed, MAX_NTIME_ROLL)
+        return in_time and job.ntime + rolled <= self._clock.wall()
+
+    def _expire(self, side: _PoolSide, job: Job) -> None:
+        """Drop jobs that are too old, too many, or replaced by another task of the same id."""
+        for serial, live in list(side.live.items()):
+            old = live.job
+            replaced = old.job_id == job.job_id and old.session == job.session
+            if job.arrived - old.arrived > JOB_LIFE or (replaced and not old.is_same_task(job)):
+                del side.live[serial]
+        while len(side.live) >= MAX_JOBS:
+            del side.live[next(iter(side.live))]
+
+    def _tell_devices(self, *, clean: bool) -> None:
+        for seat in self.seats.values():
+            if seat.listener:
+                seat.listener.job_changed(clean=clean)
+
+
+def _is_legal(solution: Solution, work: PoolWork) -> bool:
+    """Return whether only allowed bits were set and ntime went forward, a little."""
+    rolled = solution.version ^ work.version
+    only_set = solution.version & work.version == work.version
+    ahead = solution.ntime - work.job.ntime
+    return not rolled & ~work.version_mask and only_set and 0 <= ahead <= MAX_NTIME_ROLL
