@@ -10,13 +10,11 @@ what pools really send.
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 
-from drivers.header import DIFFICULTY_1, MAX_TARGET, difficulty_of, target_of
 from stratum_client.errors import (
     AuthorizationError,
-    HandshakeTimeoutError,
     PoolProtocolError,
     PoolRefusedError,
     StratumError,
@@ -24,18 +22,17 @@ from stratum_client.errors import (
 from stratum_client.habits import PoolHabits
 from stratum_client.job import Fate, Job, SessionId, Share, version_bits
 from stratum_client.liveness import Liveness
-from stratum_client.notify import JobError, Terms, parse_notify
+from stratum_client.notify import JobError, parse_notify
+from stratum_client.refusal_watch import RefusalWatch
 from stratum_client.replies import (
     Extensions,
     Refusal,
     Subscription,
     extensions_in,
-    extranonce1_in,
-    extranonce2_size_in,
-    mask_in,
     refusal_of,
     subscription_in,
 )
+from stratum_client.requests import Asked, Pending, Requests
 from stratum_client.session_events import (
     Authorized,
     Configured,
@@ -51,40 +48,19 @@ from stratum_client.session_events import (
     Subscribed,
 )
 from stratum_client.session_options import SessionOptions
-from stratum_client.wire import (
-    Failure,
-    Reply,
-    Request,
-    encode_reply,
-    encode_request,
-    number_in,
-    parse_line,
-    printable,
-)
+from stratum_client.terms import TermsError, TermsInForce
+from stratum_client.wire import Failure, Reply, Request, parse_line, printable
 
 MAX_LINE = 1 << 20
-MAX_PENDING = 256
 MAX_JOBS = 64
 MAX_EARLY_JOBS = 8
 MAX_MESSAGE = 512
-EASIEST, HARDEST = 2.0**-32, 2.0**128
-"""Difficulties outside of these are passed over."""
-
 BAD_JOBS_IN_A_ROW = 3
-STORM_SHARES, STORM_SECONDS = 20, 300.0
 SUGGEST_PAUSE = 600.0
+"""Seconds between two suggested difficulties; some pools honour only the first."""
+
+NO_REASON = Failure(code=None, message="refused without a reason")
 METHOD_NOT_FOUND = Failure(code=-3, message="Method not found")
-
-
-class Asked(StrEnum):
-    """What one of our requests was for."""
-
-    CONFIGURE = "configure"
-    SUBSCRIBE = "subscribe"
-    AUTHORIZE = "authorize"
-    EXTRANONCE = "extranonce.subscribe"
-    SUGGEST = "suggest_difficulty"
-    SUBMIT = "submit"
 
 
 class Submission(StrEnum):
@@ -93,14 +69,6 @@ class Submission(StrEnum):
     SENT = "sent"
     WAIT = "wait"  # not authorized yet, or too many replies are due: offer it again
     FOREIGN = "foreign"  # bound to another extranonce1, or to version bits no longer allowed
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pending:
-    asked: Asked
-    sent_at: float
-    share: Share | None = None
-    again: bool = False
 
 
 class Session:
@@ -115,34 +83,32 @@ class Session:
         now: float,
     ) -> None:
         self.id = session_id
-        self.subscription: Subscription | None = None
-        self.extensions: Extensions | None = None
-        self.authorized = False
-        self.current_job: Job | None = None
-        self.difficulty: float = 1
         self.configured = options.configure and habits.may_configure(now)
         self.heard_a_line = False
+        self.authorized = False
+        self.extensions = Extensions()
+        self.current_job: Job | None = None
         self._options = options
         self._habits = habits
         self._serials = serials
+        self._terms = TermsInForce(session_id, wanted_mask=options.version_mask)
+        self._requests = Requests(now)
         self._liveness = Liveness(options.deadlines, now)
-        self._target = DIFFICULTY_1
-        self._raised_at = float("-inf")
-        self._mask: int | None = None
+        self._refusals = RefusalWatch()
         self._jobs: dict[str | int, Job] = {}
         self._early: deque[list[object]] = deque(maxlen=MAX_EARLY_JOBS)
         self._bad_jobs = 0
-        self._judged: deque[tuple[float, bool]] = deque()
-        self._pending: dict[int, _Pending] = {}
-        self._next_id = 1
         self._suggested: tuple[float, float] | None = None
-        self._last_sent = now
         self._incoming = bytearray()
         self._searched = 0
-        self._outgoing = bytearray()
+        self._unasked = 0
         self._events: list[Event] = []
         self._failed = False
-        self._unasked = 0
+
+    @property
+    def subscription(self) -> Subscription | None:
+        """Return what the pool has granted, with later changes; None before its answer."""
+        return self._terms.subscription
 
     # --- what the shell calls ---
 
@@ -162,14 +128,7 @@ class Session:
         """
         if self._failed:
             return []
-        self._incoming += data
-        end = self._incoming.rfind(b"\n", self._searched)
-        self._searched = len(self._incoming)
-        lines = []
-        if end >= 0:
-            lines = bytes(self._incoming[:end]).split(b"\n")
-            del self._incoming[: end + 1]
-            self._searched = len(self._incoming)
+        lines = self._split(data)
         self._liveness.received(now, lines=len(lines), partial=bool(self._incoming))
         self._unasked = 0
         for line in lines:
@@ -184,18 +143,21 @@ class Session:
         """Return `Failed` when a deadline has passed; show the pool life when all was quiet."""
         if self._failed:
             return []
-        overdue = self._overdue_request(now)
-        if error := overdue or self._liveness.check(now, oldest_share=self._oldest_share()):
+        limits, requests = self._options.deadlines, self._requests
+        if requests.take_unanswered_configure(now, limits):
+            self._configured(Extensions(), now)
+        overdue = requests.overdue_handshake(now, limits)
+        if error := overdue or self._liveness.check(now, oldest_share=requests.oldest_share):
             self._fail(error)
-        elif self.authorized and now - self._last_sent > self._options.deadlines.keepalive:
-            self._suggest(self._suggested[0] if self._suggested else self.difficulty, now)
+        elif self.authorized and now - requests.last_sent > limits.keepalive:
+            self._suggest(self._suggested[0] if self._suggested else self._terms.difficulty, now)
         return self._take_events()
 
     def submit(self, share: Share, now: float, *, again: bool = False) -> Submission:
         """Queue `mining.submit`; ``again`` marks one whose reply was lost with a connection."""
         if not self._fits(share):
             return Submission.FOREIGN
-        if not self.authorized or (len(self._pending) >= MAX_PENDING and not share.is_block):
+        if not self.authorized or (self._requests.is_full and not share.is_block):
             return Submission.WAIT
         params: list[object] = [
             self._options.user,
@@ -204,10 +166,10 @@ class Session:
             f"{share.ntime:08x}",
             f"{share.nonce:08x}",
         ]
-        if self._mask is not None:
-            form = self._habits.version_bits
-            params.append(f"{version_bits(share, self._mask, form):08x}")
-        self._ask(Asked.SUBMIT, "mining.submit", params, now, share=share, again=again)
+        mask = self._terms.mask
+        if mask is not None:
+            params.append(f"{version_bits(share, mask, self._habits.version_bits):08x}")
+        self._requests.ask(Asked.SUBMIT, params, now, share=share, again=again)
         return Submission.SENT
 
     def suggest(self, hashrate: float, now: float) -> None:
@@ -227,18 +189,28 @@ class Session:
 
         A share is measured by its own job, but a pool that is known to raise at once refuses it.
         """
-        return not self._habits.immediate_difficulty or share.value <= self._target
+        return not self._habits.immediate_difficulty or share.value <= self._terms.target
 
     def unanswered(self) -> list[Share]:
         """Return the shares whose reply is still due, oldest first."""
-        return [pending.share for pending in self._pending.values() if pending.share]
+        return self._requests.unanswered()
 
     def data_to_send(self) -> bytes:
         """Return the bytes queued for the pool and forget them."""
-        data, self._outgoing = bytes(self._outgoing), bytearray()
-        return data
+        return self._requests.data_to_send()
 
     # --- lines from the pool ---
+
+    def _split(self, data: bytes) -> list[bytes]:
+        """Return the lines that ``data`` completes, and keep the rest."""
+        self._incoming += data
+        end = self._incoming.rfind(b"\n", self._searched)
+        lines = []
+        if end >= 0:
+            lines = bytes(self._incoming[:end]).split(b"\n")
+            del self._incoming[: end + 1]
+        self._searched = len(self._incoming)
+        return lines
 
     def _take_line(self, line: bytes, now: float) -> None:
         if self._failed or not line.strip():
@@ -256,56 +228,53 @@ class Session:
                 self._take_reply(message, now)
         except StratumError as error:
             self._fail(error)
+        except TermsError as error:
+            self._events.append(Oddity(problem=str(error)))
 
     def _take_request(self, request: Request, now: float) -> None:
-        params = request.params
+        params, rpc_id = request.params, request.rpc_id
+        first = params[0] if params else None
         match request.method:
             case "mining.notify":
                 self._notify(params, now)
             case "mining.set_difficulty":
-                self._set_difficulty(number_in(params[0] if params else None), now)
+                self._difficulty_set(now, changed=self._terms.set_difficulty(first, now))
             case "mining.set_target":
-                self._set_target(params[0] if params else None, now)
+                self._difficulty_set(now, changed=self._terms.set_target(first, now))
             case "mining.set_extranonce":
-                self._set_extranonce(params)
+                self._terms.set_extranonce(params)
             case "mining.set_version_mask":
-                self._set_version_mask(params[0] if params else None, now)
+                self._mask_set(now, lost=self._terms.set_version_mask(first))
             case "client.reconnect":
                 self._events.append(RedirectAsked(params=tuple(params[:3])))
             case "client.show_message":
-                text = printable(params[0] if params else "", MAX_MESSAGE)
+                text = printable("" if first is None else first, MAX_MESSAGE)
                 self._events.append(PoolMessage(text=text))
-                self._answer(request, True)
+                self._requests.answer(rpc_id, True)
             case "mining.ping":
-                self._answer(request, "pong")
+                self._requests.answer(rpc_id, "pong")
             case "client.get_version":
-                self._answer(request, self._options.user_agent)
+                self._requests.answer(rpc_id, self._options.user_agent)
             case "client.get_algo":
-                self._answer(request, "sha256d")
+                self._requests.answer(rpc_id, "sha256d")
             case _:
-                self._answer(request, None, METHOD_NOT_FOUND)
+                self._requests.answer(rpc_id, None, METHOD_NOT_FOUND)
 
     def _take_reply(self, reply: Reply, now: float) -> None:
-        number = reply.number
-        pending = self._pending.pop(number, None) if number is not None else None
-        if pending is None:
-            if reply.failure:
-                text = f"the pool complains: {reply.failure}"
-                self._events.append(Oddity(problem=text))
-            return
-        match pending.asked:
+        pending = self._requests.take(reply)
+        match pending and pending.asked:
             case Asked.CONFIGURE:
-                self._configure_answered(reply, now)
+                wanted = self._options.version_mask
+                self._configured(extensions_in(reply, wanted_mask=wanted), now)
             case Asked.SUBSCRIBE:
-                self._subscribe_answered(reply, now)
+                self._subscribed(reply, now)
             case Asked.AUTHORIZE:
-                self._authorize_answered(reply, now)
-            case Asked.SUBMIT if pending.share:
+                self._authorized(reply, now)
+            case Asked.SUBMIT if pending and pending.share:
                 self._share_answered(pending, pending.share, reply, now)
-            case _:
-                if reply.failure:
-                    problem = f"{pending.asked} refused: {reply.failure}"
-                    self._events.append(Oddity(problem=problem))
+            case asked if reply.failure:
+                what = f"{asked} refused" if asked else "the pool complains"
+                self._events.append(Oddity(problem=f"{what}: {reply.failure}"))
 
     # --- the opening ---
 
@@ -323,16 +292,13 @@ class Session:
             names.append("subscribe-extranonce")
         names.append("info")
         values["info.sw-version"] = options.user_agent
-        self._ask(Asked.CONFIGURE, "mining.configure", [names, values], now)
+        self._requests.ask(Asked.CONFIGURE, [names, values], now)
 
-    def _configure_answered(self, reply: Reply | None, now: float) -> None:
-        extensions = Extensions()
-        if reply:
-            extensions = extensions_in(reply, wanted_mask=self._options.version_mask)
+    def _configured(self, extensions: Extensions, now: float) -> None:
         self.extensions = extensions
         self._events.append(Configured(extensions=extensions))
         if extensions.version_mask is not None:
-            self._use_mask(extensions.version_mask, now)
+            self._mask_set(now, lost=self._terms.grant_mask(extensions.version_mask))
         if not self._options.pipeline:
             self._subscribe(now)
 
@@ -340,14 +306,14 @@ class Session:
         params: list[object] = [self._options.user_agent]
         if self._options.resume_id:
             params.append(self._options.resume_id)
-        self._ask(Asked.SUBSCRIBE, "mining.subscribe", params, now)
+        self._requests.ask(Asked.SUBSCRIBE, params, now)
 
-    def _subscribe_answered(self, reply: Reply, now: float) -> None:
+    def _subscribed(self, reply: Reply, now: float) -> None:
         if reply.failure:
-            raise PoolRefusedError("mining.subscribe", reply.failure.code, reply.failure.message)
-        self.subscription = subscription_in(reply)
+            raise PoolRefusedError(Asked.SUBSCRIBE, reply.failure.code, reply.failure.message)
+        granted = self._terms.subscription = subscription_in(reply)
         self._habits.spoke(configured=self.configured)
-        self._events.append(Subscribed(subscription=self.subscription))
+        self._events.append(Subscribed(subscription=granted))
         if not self._options.pipeline:
             self._authorize(now)
         early, self._early = self._early, deque(maxlen=MAX_EARLY_JOBS)
@@ -355,83 +321,31 @@ class Session:
             self._notify(params, now)
 
     def _authorize(self, now: float) -> None:
-        params: list[object] = [self._options.user, self._options.password]
-        self._ask(Asked.AUTHORIZE, "mining.authorize", params, now)
+        self._requests.ask(Asked.AUTHORIZE, [self._options.user, self._options.password], now)
 
-    def _authorize_answered(self, reply: Reply, now: float) -> None:
+    def _authorized(self, reply: Reply, now: float) -> None:
         if reply.failure or not reply.result:
-            failure = reply.failure or Failure(code=None, message="refused without a reason")
+            failure = reply.failure or NO_REASON
             raise AuthorizationError(self._options.user, failure.code, failure.message)
         self.authorized = True
         self._liveness.authorized(now)
         self._events.append(Authorized())
-        granted = self.extensions is not None and self.extensions.subscribe_extranonce
-        if self._options.subscribe_extranonce and not granted:
-            self._ask(Asked.EXTRANONCE, "mining.extranonce.subscribe", [], now)
+        if self._options.subscribe_extranonce and not self.extensions.subscribe_extranonce:
+            self._requests.ask(Asked.EXTRANONCE, [], now)
 
     # --- what is in force ---
 
-    def _set_difficulty(self, value: float | None, now: float) -> None:
-        if value is None or not EASIEST <= value <= HARDEST:
-            shown = "no number" if value is None else printable(value, 40)
-            self._events.append(Oddity(problem=f"difficulty passed over: {shown}"))
-            return
-        self._use_target(value, target_of(value), now)
+    def _difficulty_set(self, now: float, *, changed: bool) -> None:
+        if changed:
+            self._events.append(DifficultyChanged(difficulty=self._terms.difficulty))
+            if self._habits.immediate_difficulty:
+                self._reissue(now, clean=False)
 
-    def _set_target(self, value: object, now: float) -> None:
-        if not isinstance(value, str) or len(value) != 64 or not value.isalnum():
-            self._events.append(Oddity(problem="target passed over: not 64 hex digits"))
-            return
-        try:
-            target = min(int(value, 16), MAX_TARGET)
-        except ValueError:
-            target = 0
-        if target == 0:
-            self._events.append(Oddity(problem="target passed over: it is no positive number"))
-            return
-        self._use_target(difficulty_of(target), target, now)
-
-    def _use_target(self, difficulty: float, target: int, now: float) -> None:
-        if target == self._target and difficulty == self.difficulty:
-            return
-        if target < self._target:
-            self._raised_at = now
-        self.difficulty, self._target = difficulty, target
-        self._events.append(DifficultyChanged(difficulty=difficulty))
-        if self._habits.immediate_difficulty:
-            self._reissue(now, clean=False)
-
-    def _set_extranonce(self, params: list[object]) -> None:
-        before = self.subscription
-        if before is None:
-            return
-        extranonce1 = params[0] if params else None
-        size = params[1] if len(params) > 1 else None
-        try:
-            self.subscription = replace(
-                before,
-                extranonce1=before.extranonce1
-                if extranonce1 is None
-                else extranonce1_in(extranonce1),
-                extranonce2_size=before.extranonce2_size
-                if size is None
-                else extranonce2_size_in(size),
-            )
-        except PoolProtocolError as error:
-            self._events.append(Oddity(problem=f"set_extranonce passed over: {error.problem}"))
-
-    def _set_version_mask(self, value: object, now: float) -> None:
-        mask = mask_in(value)
-        if mask is None or self._mask is None:
-            self._events.append(Oddity(problem="version mask passed over: none was agreed on"))
-            return
-        self._use_mask(mask & self._options.version_mask, now)
-
-    def _use_mask(self, mask: int, now: float) -> None:
-        """Apply a mask; it holds at once, for the current job too."""
-        before, self._mask = self._mask or 0, mask
-        if mask != before:
-            self._reissue(now, clean=bool(before & ~mask))
+    def _mask_set(self, now: float, *, lost: int) -> None:
+        """Let a new mask hold at once, for the current job too; work with ``lost`` bits is void."""
+        job = self.current_job
+        if job and job.version_mask != self._terms.mask:
+            self._reissue(now, clean=bool(lost))
 
     # --- jobs ---
 
@@ -440,7 +354,7 @@ class Session:
             self._early.append(params)
             return
         try:
-            job = parse_notify(params, self._terms(), serial=next(self._serials), arrived=now)
+            job = parse_notify(params, self._terms.copy(), serial=next(self._serials), arrived=now)
         except JobError as error:
             self._job_refused(str(error))
             return
@@ -454,31 +368,19 @@ class Session:
             job = replace(job, clean=True)
         self._use_job(job)
 
-    def _terms(self) -> Terms:
-        assert self.subscription
-        return Terms(
-            session=self.id,
-            extranonce1=self.subscription.extranonce1,
-            extranonce2_size=self.subscription.extranonce2_size,
-            version_mask=self._mask or 0,
-            difficulty=self.difficulty,
-            target=self._target,
-        )
-
     def _reissue(self, now: float, *, clean: bool) -> None:
         """Issue the current job again with what is in force now."""
         if self.current_job:
-            self._use_job(
-                replace(
-                    self.current_job,
-                    serial=next(self._serials),
-                    clean=clean,
-                    version_mask=self._mask or 0,
-                    difficulty=self.difficulty,
-                    target=self._target,
-                    arrived=now,
-                )
+            job = replace(
+                self.current_job,
+                serial=next(self._serials),
+                clean=clean,
+                version_mask=self._terms.mask or 0,
+                difficulty=self._terms.difficulty,
+                target=self._terms.target,
+                arrived=now,
             )
+            self._use_job(job)
 
     def _use_job(self, job: Job) -> None:
         if job.clean:
@@ -501,90 +403,38 @@ class Session:
     def _fits(self, share: Share) -> bool:
         """Return whether this session's coinbase and version mask are those of the share."""
         granted = self.subscription
-        if granted is None or granted.extranonce2_size != share.job.extranonce2_size:
+        job, rolled = share.job, share.version ^ share.job.version
+        if granted is None or rolled & ~(self._terms.mask or 0):
             return False
-        rolled = share.version ^ share.job.version
-        mine = share.job.session == self.id or granted.extranonce1 == share.job.extranonce1
-        return mine and not rolled & ~(self._mask or 0)
+        same_coinbase = (granted.extranonce1, granted.extranonce2_size) == (
+            job.extranonce1,
+            job.extranonce2_size,
+        )
+        return job.session == self.id or same_coinbase
 
-    def _share_answered(self, pending: _Pending, share: Share, reply: Reply, now: float) -> None:
+    def _share_answered(self, pending: Pending, share: Share, reply: Reply, now: float) -> None:
         seconds = now - pending.sent_at
         self._liveness.share_answered(seconds)
-        failure = reply.failure
-        if failure is None and not reply.result:
-            failure = Failure(code=None, message="refused without a reason")
+        failure = reply.failure or (None if reply.result else NO_REASON)
         refusal = refusal_of(failure) if failure else None
         if refusal is Refusal.DUPLICATE and pending.again:
             refusal = failure = None  # it had been taken, only the reply was lost
-        fate = Fate.ACCEPTED if refusal is None else Fate.REJECTED
-        if refusal is Refusal.STALE:
-            fate = Fate.STALE
+        fate = _FATES.get(refusal, Fate.REJECTED)
         self._events.append(
             ShareAnswered(share=share, fate=fate, refusal=refusal, failure=failure, seconds=seconds)
         )
         if refusal is None:
             self._habits.share_accepted(share)
         else:
-            self._habits.share_refused(share, refusal, now, self._raised_at)
-        self._judge(refusal, failure, now)
-
-    def _judge(self, refusal: Refusal | None, failure: Failure | None, now: float) -> None:
-        """End the session when the pool no longer knows us, or refuses most of our shares."""
-        if failure and refusal in {Refusal.UNAUTHORIZED, Refusal.NOT_SUBSCRIBED}:
-            self._fail(PoolRefusedError("a share", failure.code, failure.message))
-        self._judged.append((now, refusal not in {None, Refusal.STALE}))
-        while now - self._judged[0][0] > STORM_SECONDS:
-            self._judged.popleft()
-        refused = sum(bad for _, bad in self._judged)
-        if failure and len(self._judged) >= STORM_SHARES and refused * 2 > len(self._judged):
-            text = f"{refused} of {len(self._judged)} shares, the last: {failure.message}"
-            self._fail(PoolRefusedError("most shares", failure.code, text))
-
-    # --- requests of ours ---
+            self._habits.share_refused(share, refusal, now, self._terms.raised_at)
+        if error := self._refusals.judged(refusal, failure, now):
+            self._fail(error)
 
     def _suggest(self, difficulty: float, now: float) -> None:
         self._suggested = difficulty, now
-        self._ask(Asked.SUGGEST, "mining.suggest_difficulty", [_number(difficulty)], now)
+        self._requests.ask(Asked.SUGGEST, [_number(difficulty)], now)
 
-    def _ask(
-        self,
-        asked: Asked,
-        method: str,
-        params: list[object],
-        now: float,
-        *,
-        share: Share | None = None,
-        again: bool = False,
-    ) -> None:
-        self._outgoing += encode_request(self._next_id, method, params)
-        self._pending[self._next_id] = _Pending(asked=asked, sent_at=now, share=share, again=again)
-        self._next_id += 1
-        self._last_sent = now
-
-    def _answer(self, request: Request, result: object, failure: Failure | None = None) -> None:
-        if request.rpc_id is not None:
-            self._outgoing += encode_reply(request.rpc_id, result, failure)
-
-    # --- deadlines and the end ---
-
-    def _overdue_request(self, now: float) -> StratumError | None:
-        limits = self._options.deadlines
-        for number, pending in list(self._pending.items()):
-            waited = now - pending.sent_at
-            match pending.asked:
-                case Asked.CONFIGURE if waited > limits.configure:
-                    del self._pending[number]
-                    self._configure_answered(None, now)
-                case Asked.SUBSCRIBE if waited > limits.subscribe:
-                    return HandshakeTimeoutError("reply to mining.subscribe", limits.subscribe)
-                case Asked.AUTHORIZE if waited > limits.authorize:
-                    return HandshakeTimeoutError("reply to mining.authorize", limits.authorize)
-                case Asked.SUGGEST | Asked.EXTRANONCE if waited > limits.submit_lost:
-                    del self._pending[number]  # many pools never answer these
-        return None
-
-    def _oldest_share(self) -> float | None:
-        return next((p.sent_at for p in self._pending.values() if p.share), None)
+    # --- the end ---
 
     def _fail(self, error: StratumError) -> None:
         if not self._failed:
@@ -594,6 +444,9 @@ class Session:
     def _take_events(self) -> list[Event]:
         events, self._events = self._events, []
         return events
+
+
+_FATES = {None: Fate.ACCEPTED, Refusal.STALE: Fate.STALE}
 
 
 def _number(value: float) -> float | int:

@@ -11,7 +11,9 @@ FILES = sorted([*ROOT.glob("drivers/**/*.py"), *ROOT.glob("stratum_client/**/*.p
 
 IO_MODULES = {"asyncio", "socket", "ssl", "serial", "usb", "time", "random"}
 SANS_IO = {
-    *("session", "job", "miner", "failover", "hashrate", "stats", "errors"),
+    *("session", "job", "miner", "failover", "hashrate", "stats", "errors", "wire", "coinbase"),
+    *("notify", "replies", "requests", "terms", "habits", "liveness", "refusal_watch", "tally"),
+    *("session_events", "session_options", "share_queue", "redirect", "backoff"),
     *("drivers.api", "drivers.header", "drivers.errors"),
 }
 SANS_IO_STEMS = {"frames", "chain", "emulated", "chip", "pll"}

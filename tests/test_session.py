@@ -19,7 +19,8 @@ from stratum_client.errors import (
 from stratum_client.habits import PoolHabits
 from stratum_client.job import Fate, Job, SessionId, Share
 from stratum_client.replies import Refusal
-from stratum_client.session import MAX_LINE, MAX_PENDING, Session, Submission
+from stratum_client.requests import MAX_PENDING
+from stratum_client.session import MAX_LINE, Session, Submission
 from stratum_client.session_events import (
     Authorized,
     Configured,
