@@ -1,0 +1,141 @@
+"""A snapshot in words: the lines of the live view, and one line for a log; pure."""
+
+from drivers.api import DeviceState
+from drivers.header import hashes_to_find, target_of
+from stratum_client.job import Fate
+from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
+from stratum_client.wire import printable
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
+_LABEL_WIDTH = 9
+
+
+def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
+    """Return the live view, one string a line, none longer than ``width`` characters."""
+    lines = [f"{title} · up {duration(stats.uptime)}"]
+    lines += [_row("pool", _pool_text(pool)) for pool in stats.pools]
+    lines.append(_row("shares", shares_text(stats)))
+    lines.append(_row("rate", rate_text(stats)))
+    lines += [_row(device.name, _device_text(device)) for device in stats.devices]
+    return [line if len(line) <= width else line[: max(width - 1, 0)] + "…" for line in lines]
+
+
+def status_fields(stats: RigStats) -> dict[str, object]:
+    """Return the same as fields of one log line."""
+    fates = stats.counts.fates
+    return {
+        "claimed": scaled(stats.claimed_hashrate, "H/s"),
+        "proven": scaled(stats.counts.recent_hashrate, "H/s"),
+        "credited": scaled(stats.counts.credited_hashrate, "H/s"),
+        "accepted": fates[Fate.ACCEPTED],
+        "rejected": fates[Fate.REJECTED],
+        "stale": fates[Fate.STALE],
+        "discarded": fates[Fate.DISCARDED],
+        "best": scaled(stats.counts.best_difficulty),
+        "next_share": next_share(stats) or "unknown",
+        "uptime": duration(stats.uptime),
+    }
+
+
+def shares_text(stats: RigStats) -> str:
+    """Return what became of the shares, and when the next one is expected."""
+    counts = stats.counts
+    parts = [f"{count} {fate}" for fate, count in counts.fates.items() if _is_shown(fate, count)]
+    parts.append(f"best {scaled(counts.best_difficulty)}")
+    if counts.blocks:
+        parts.append(f"★ {counts.blocks} BLOCK{'S' if counts.blocks > 1 else ''} FOUND ★")
+    if expected := next_share(stats):
+        parts.append(f"next in about {expected}")
+    return " · ".join(parts)
+
+
+def rate_text(stats: RigStats) -> str:
+    """Return the hash rate claimed, proven and credited, side by side."""
+    counts = stats.counts
+    return " · ".join(
+        (
+            f"{scaled(stats.claimed_hashrate, 'H/s')} claimed",
+            f"{_proven(counts)} proven",
+            f"{scaled(counts.credited_hashrate, 'H/s')} credited",
+        )
+    )
+
+
+def next_share(stats: RigStats) -> str:
+    """Return the expected time to the next share in words; empty when it cannot be told."""
+    rate = stats.claimed_hashrate or stats.counts.recent_hashrate
+    difficulty = next((pool.difficulty for pool in stats.pools if pool.difficulty), None)
+    if not rate or not difficulty:
+        return ""
+    return duration(hashes_to_find(target_of(difficulty)) / rate)
+
+
+def scaled(value: float, unit: str = "") -> str:
+    """Return a number with three digits and an SI prefix: ``1.17 TH/s``, ``12.3k``."""
+    power = 0
+    while abs(value) >= 999.5 and power < len(_PREFIXES) - 1:
+        value, power = value / 1000, power + 1
+    if power == 0 and 0 < abs(value) < 1:
+        number = f"{value:.2g}" if abs(value) >= 1e-4 else f"{value:.1e}"
+    else:
+        number = f"{value:.0f}" if abs(value) >= 99.95 or value == 0 else f"{value:.3g}"
+    return f"{number}{' ' if unit else ''}{_PREFIXES[power]}{unit}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in its two largest units: ``4.2 s``, ``2m05s``, ``3h12m``, ``12d4h``."""
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h{whole // 60 % 60:02d}m"
+    days = whole // 86_400
+    return f"{days}d{whole // 3600 % 24}h" if days < 3650 else f"{scaled(days / 365)} years"
+
+
+def _row(label: str, text: str) -> str:
+    return f"{printable(label, 24):<{_LABEL_WIDTH}} {text}"
+
+
+def _is_shown(fate: Fate, count: int) -> bool:
+    return count > 0 or fate in {Fate.ACCEPTED, Fate.REJECTED, Fate.STALE}
+
+
+def _proven(counts: ShareCounts) -> str:
+    if not counts.solutions:
+        return "nothing"
+    return f"{scaled(counts.recent_hashrate, 'H/s')} ±{100 * counts.uncertainty:.0f}%"
+
+
+def _pool_text(pool: PoolStats) -> str:
+    parts = [f"{pool.name} {pool.url}", str(pool.state)]
+    if pool.state in {PoolState.DISCONNECTED, PoolState.CONNECTING} and pool.problem:
+        parts.append(printable(pool.problem, 120))
+    if pool.difficulty is not None:
+        parts.append(f"difficulty {scaled(pool.difficulty)}")
+    if pool.height is not None:
+        parts.append(f"height {pool.height}")
+    if pool.round_trip is not None:
+        parts.append(f"reply in {1000 * pool.round_trip:.0f} ms")
+    return " · ".join(parts)
+
+
+def _device_text(device: NamedDevice) -> str:
+    stats = device.stats
+    parts = [scaled(stats.claimed_hashrate, "H/s")]
+    if stats.state is not DeviceState.MINING:
+        parts = [f"{stats.state}{': ' if stats.reason else ''}{printable(stats.reason, 100)}"]
+    parts.append(f"{device.counts.solutions} solutions")
+    parts.append(f"{stats.hardware_errors} errors")
+    if stats.temperature is not None:
+        parts.append(f"{stats.temperature:.0f} °C")
+    if stats.power is not None:
+        parts.append(f"{stats.power:.1f} W")
+    if stats.frequency_mhz is not None:
+        parts.append(f"{stats.frequency_mhz:.0f} MHz")
+    parts += [f"{name} {printable(value, 40)}" for name, value in stats.details.items()]
+    return " · ".join(parts)
