@@ -43,7 +43,8 @@ class _Connection(asyncio.Protocol):
         self._transport = transport
         connected = transport.get_extra_info("socket")
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._pool.joined(self, _address_text(transport.get_extra_info("peername")))
+        if not self._pool.joined(self, _address_text(transport.get_extra_info("peername"))):
+            self.close("the pool is full", reset=False)
 
     def data_received(self, data: bytes) -> None:
         self._pool.received(self, data)
@@ -205,11 +206,15 @@ class EmulatedPool:
         self._engine.send_raw(data, self._loop.time())
         self._settle()
 
-    def joined(self, connection: _Connection, peer: str) -> None:
-        """Take in a client that just connected."""
-        connection.number = self._engine.connect(peer, self._loop.time())
-        self._connections[connection.number] = connection
+    def joined(self, connection: _Connection, peer: str) -> bool:
+        """Take in a client that just connected; return False when there is no room."""
+        number = self._engine.connect(peer, self._loop.time())
+        if number is None:
+            return False
+        connection.number = number
+        self._connections[number] = connection
         self._settle()
+        return True
 
     def received(self, connection: _Connection, data: bytes) -> None:
         """Take bytes from a client."""

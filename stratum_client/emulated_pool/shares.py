@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from stratum_client.emulated_pool.jobs import IssuedJob
-from stratum_client.emulated_pool.profiles import Problem, Profile, VersionRule
+from stratum_client.emulated_pool.problems import Problem
+from stratum_client.emulated_pool.profiles import ShareRules, VersionRule
 from stratum_client.emulated_pool.proof_of_work import (
     block_header,
     difficulty_of_proof,
@@ -39,18 +40,19 @@ class Submission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What is in force for a share besides its job: the required difficulty, the mask.
+    """What is in force for a share besides its job.
 
-    ``mask`` is None when version rolling was not agreed.
+    ``mask`` is None when version rolling was not agreed; ``wall`` is seconds since 1970.
     """
 
     difficulty: float
     mask: int | None
+    wall: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """The outcome: no problem means accepted. ``header`` is empty when none could be built."""
+    """The outcome: no problem means accepted. ``header`` is empty when none was built."""
 
     problem: Problem | None
     header: bytes = b""
@@ -84,12 +86,15 @@ def read_submission(params: Sequence[Json]) -> Submission | Problem:
     )
 
 
-def judge(share: Submission, job: IssuedJob, terms: Terms, profile: Profile) -> Verdict:
-    """Return whether ``share`` solves ``job``; staleness and duplicates are judged elsewhere."""
-    problem = _outside_rules(share, job, terms, profile)
+def judge(share: Submission, job: IssuedJob, terms: Terms, rules: ShareRules) -> Verdict:
+    """Return whether ``share`` solves ``job``; staleness and duplicates are judged elsewhere.
+
+    A share that meets the network target is good whatever difficulty was asked.
+    """
+    problem = _outside_rules(share, job, terms, rules)
     if problem is not None:
         return Verdict(problem=problem)
-    header = header_of(share, job, mask=terms.mask or 0, rule=profile.version_rule)
+    header = header_of(share, job, mask=terms.mask, rules=rules)
     value = proof(header)
     block = value <= network_target(job.template.nbits)
     enough = block or value <= target_for(terms.difficulty)
@@ -101,18 +106,22 @@ def judge(share: Submission, job: IssuedJob, terms: Terms, profile: Profile) -> 
     )
 
 
-def header_of(share: Submission, job: IssuedJob, *, mask: int, rule: VersionRule) -> bytes:
+def header_of(share: Submission, job: IssuedJob, *, mask: int | None, rules: ShareRules) -> bytes:
     """Return the 80 bytes that ``share`` claims to have hashed."""
-    template = job.template
-    version = rolled_version(template.version, share.version_bits, mask=mask, rule=rule)
-    root = merkle_root(job.coinbase(share.extranonce2), template.branch)
+    template, bits = job.template, share.version_bits
+    if bits is None or (mask is None and rules.bits_unasked == "ignore"):
+        version = template.version
+    else:
+        version = rolled_version(template.version, bits, mask=mask or 0, rule=rules.version_rule)
+    extranonce2 = share.extranonce2
+    if rules.extranonce2_size == "resize":
+        extranonce2 = extranonce2[: job.extranonce2_size].ljust(job.extranonce2_size, b"\0")
+    root = merkle_root(job.coinbase(extranonce2), template.branch)
     return block_header(version, template.prev_hash, root, share.ntime, template.nbits, share.nonce)
 
 
-def rolled_version(version: int, bits: int | None, *, mask: int, rule: VersionRule) -> int:
-    """Return the header's version; without a sixth parameter the job's own."""
-    if bits is None:
-        return version
+def rolled_version(version: int, bits: int, *, mask: int, rule: VersionRule) -> int:
+    """Return the header's version under ``rule``, given the sixth parameter of the submit."""
     match rule:
         case VersionRule.REPLACE:
             return version & ~mask | bits & mask
@@ -122,16 +131,33 @@ def rolled_version(version: int, bits: int | None, *, mask: int, rule: VersionRu
             return version | bits
 
 
+def duplicate_key(share: Submission, job: IssuedJob, header: bytes, rules: ShareRules) -> object:
+    """Return what two shares have in common that a pool with ``rules`` takes for one."""
+    if rules.duplicates_by == "text":
+        return (job.extranonce1, share.job_id, *share.texts)
+    return header if rules.duplicates_see_version else header[4:]
+
+
 def _outside_rules(
-    share: Submission, job: IssuedJob, terms: Terms, profile: Profile
+    share: Submission, job: IssuedJob, terms: Terms, rules: ShareRules
 ) -> Problem | None:
-    if len(share.extranonce2) != job.extranonce2_size:
+    right_size = len(share.extranonce2) == job.extranonce2_size
+    if rules.extranonce2_size == "refuse" and not right_size:
         return Problem.EXTRANONCE2_SIZE
-    ahead = share.ntime - job.template.ntime
-    if profile.ntime_behind is not None and ahead < -profile.ntime_behind:
-        return Problem.NTIME_RANGE
-    if profile.ntime_ahead is not None and ahead > profile.ntime_ahead:
-        return Problem.NTIME_RANGE
-    if share.version_bits is not None and share.version_bits & ~(terms.mask or 0):
-        return Problem.VERSION_BITS_OUTSIDE_MASK
-    return None
+    if rules.ntime_behind is not None and share.ntime < job.template.ntime - rules.ntime_behind:
+        return Problem.NTIME_TOO_OLD
+    latest_from = terms.wall if rules.ntime_by_clock else job.template.ntime
+    if rules.ntime_ahead is not None and share.ntime > latest_from + rules.ntime_ahead:
+        return Problem.NTIME_TOO_NEW
+    return _version_problem(share.version_bits, terms.mask, rules)
+
+
+def _version_problem(bits: int | None, mask: int | None, rules: ShareRules) -> Problem | None:
+    if bits is None:
+        missing = mask is not None and rules.bits_missing == "refuse"
+        return Problem.VERSION_BITS_MISSING if missing else None
+    if mask is None:
+        refused = rules.bits_unasked == "refuse" and bits != 0
+    else:
+        refused = rules.bits_outside_mask == "refuse" and bits & ~mask != 0
+    return Problem.VERSION_BITS_OUTSIDE_MASK if refused else None

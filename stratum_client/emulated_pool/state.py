@@ -1,4 +1,4 @@
-"""What all sessions of a pool share: the chain, the tally, the agenda, extranonces, memory."""
+"""What all sessions of a pool share: the chain, the tally, the agenda, names, memory."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from stratum_client.emulated_pool.agenda import Agenda
 from stratum_client.emulated_pool.chain import Chain
+from stratum_client.emulated_pool.desk import JobDesk
 from stratum_client.emulated_pool.events import Event
+from stratum_client.emulated_pool.profiles import JobIdForm
 from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.emulated_pool.tally import Tally
 
@@ -15,10 +17,16 @@ if TYPE_CHECKING:
 
 SEEN_LIMIT = 1 << 20
 """Shares remembered for finding duplicates, the oldest forgotten first."""
+SESSIONS_KEPT = 1000
+"""Ended sessions that may be resumed, the oldest forgotten first."""
 
 
 class PoolState:
-    """Shared by the engine and its sessions; ``block_found`` is the engine's to set."""
+    """Shared by the engine and its sessions.
+
+    The engine sets ``block_found`` (a share became a block), ``block_wanted`` (somebody else
+    found one; clean or not) and ``restart_wanted``.
+    """
 
     def __init__(
         self,
@@ -35,14 +43,20 @@ class PoolState:
         self.agenda = Agenda(now)
         self.tally = Tally()
         self.events: list[Event] = []
+        self.dirty: set[int] = set()
         self.block_found: Callable[[bytes], None] = lambda _: None
-        self.forget()
+        self.block_wanted: Callable[[bool | None], None] = lambda _: None
+        self.restart_wanted: Callable[[], None] = lambda: None
+        self.forget(settings.first_extranonce1)
 
-    def forget(self) -> None:
-        """Start again as after a restart: a new chain of job ids, no session, no share known."""
-        self._extranonces = self.random.randrange(1 << 32)
+    def forget(self, first_extranonce1: int | None = None) -> None:
+        """Start again: job ids from 1, other extranonces, no session and no share known."""
+        chance = self.random.randrange(1, 1 << 32)
+        self._next_extranonce1 = chance if first_extranonce1 is None else first_extranonce1
         self._seen: OrderedDict[object, None] = OrderedDict()
+        self._ended: OrderedDict[str, JobDesk] = OrderedDict()
         self._job_ids = 0
+        self._started = int(self.wall()) & 0xFFFFFFFF
         self.chain = Chain(
             self.settings.chain,
             wall=self.wall,
@@ -50,10 +64,12 @@ class PoolState:
             next_job_id=self._next_job_id,
         )
 
-    def new_extranonce1(self, size: int) -> bytes:
-        """Return ``size`` bytes that no other client has, as far as the size allows."""
-        self._extranonces += 1
-        return (self._extranonces % (1 << 8 * size)).to_bytes(size, "big")
+    def new_extranonce1(self, size: int) -> tuple[int, bytes]:
+        """Return a number and its ``size`` bytes, other than any client's if the size allows."""
+        number = self._next_extranonce1
+        self._next_extranonce1 += 1
+        cut = number % (1 << 8 * size)
+        return number, cut.to_bytes(size, self.profile.manners.extranonce1_order)
 
     def is_new(self, key: object) -> bool:
         """Say whether a share with this key was never seen before; remember it."""
@@ -64,6 +80,24 @@ class PoolState:
             self._seen.popitem(last=False)
         return True
 
+    def session_ended(self, session_id: str, desk: JobDesk) -> None:
+        """Remember the extranonces and jobs of a session, so that it can be resumed."""
+        self._ended[session_id] = desk
+        if len(self._ended) > SESSIONS_KEPT:
+            self._ended.popitem(last=False)
+
+    def session_resumed(self, session_id: str) -> JobDesk | None:
+        """Return what an ended session had, once; None when it is not known."""
+        return self._ended.pop(session_id, None)
+
     def _next_job_id(self) -> str:
         self._job_ids += 1
-        return f"{self._job_ids:x}"
+        match self.profile.manners.job_ids:
+            case JobIdForm.COUNTER:
+                return f"{self._job_ids:x}"
+            case JobIdForm.DECIMAL_BYTE:
+                return str(self._job_ids % 256)
+            case JobIdForm.START_AND_COUNTER:
+                return f"{self._started:08x}{self._job_ids:08x}"
+            case JobIdForm.SIXTEEN:
+                return f"{self._job_ids:08x}{self._started:08x}"

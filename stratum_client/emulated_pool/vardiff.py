@@ -9,7 +9,7 @@ class VardiffSettings:
     """``seconds_per_share`` is the aim; difficulties stay within ``lowest`` and ``highest``.
 
     A client is looked at every ``interval`` seconds, and earlier after ``burst`` shares. With
-    ``powers_of_two`` only such difficulties are given.
+    ``rounded`` only powers of two are given, below 1 powers of ten.
     """
 
     seconds_per_share: float = 5.0
@@ -17,7 +17,7 @@ class VardiffSettings:
     burst: int = 24
     lowest: float = 2.0**-20
     highest: float = 2.0**64
-    powers_of_two: bool = False
+    rounded: bool = False
 
 
 class Vardiff:
@@ -71,11 +71,13 @@ class Vardiff:
     def _allowed(self, wanted: float) -> float:
         low, high = self._difficulty / self.STEP, self._difficulty * self.STEP
         difficulty = min(max(wanted, low), high)
-        if self._settings.powers_of_two:
-            difficulty = _power_of_two(difficulty)
+        if self._settings.rounded:
+            difficulty = _rounded(difficulty)
         return min(max(difficulty, self._settings.lowest), self._settings.highest)
 
 
-def _power_of_two(number: float) -> float:
-    """Return the largest power of two that is not above ``number``."""
-    return math.ldexp(1.0, math.frexp(number)[1] - 1)
+def _rounded(number: float) -> float:
+    """Return the largest power of two, or below 1 of ten, that is not above ``number``."""
+    if number >= 1:
+        return math.ldexp(1.0, math.frexp(number)[1] - 1)
+    return float(f"1e{math.floor(math.log10(number))}")

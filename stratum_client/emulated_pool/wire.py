@@ -1,7 +1,6 @@
 """Lines from a client, and lines to it; whatever a client sends ends in a value or a close."""
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
@@ -56,10 +55,13 @@ class LineReader:
         return [line for line in lines if line.strip()]
 
 
-def read_message(line: bytes) -> Request | Answer:
-    """Return what ``line`` says; raises BadLineError when it says nothing."""
+def read_message(line: bytes, *, strict: bool = False) -> Request | Answer:
+    """Return what ``line`` says; raises BadLineError when it says nothing.
+
+    With ``strict`` an integer id and the parameters must be there, and no key twice.
+    """
     try:
-        message = json.loads(line)
+        message = json.loads(line, object_pairs_hook=_without_repeats if strict else None)
     except (ValueError, RecursionError) as error:
         raise BadLineError(f"not JSON: {error}") from error
     if not isinstance(message, dict):
@@ -71,15 +73,23 @@ def read_message(line: bytes) -> Request | Answer:
         return Answer(id=identifier, result=message.get("result"), error=message.get("error"))
     if not isinstance(method, str):
         raise BadLineError("no method")
+    if strict and (type(identifier) is not int or "params" not in message):
+        raise BadLineError("no integer id, or no params")
     params = message.get("params", [])
     if not isinstance(params, list):
         raise BadLineError("params is not an array")
     return Request(id=identifier, method=method, params=params)
 
 
-def encode(message: Mapping[str, object]) -> bytes:
-    """Return ``message`` as one line, as compact as pools write it."""
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+def _without_repeats(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    if len(dict(pairs)) < len(pairs):
+        raise BadLineError("a key stands there twice")
+    return dict(pairs)
+
+
+def encode(message: object) -> bytes:
+    """Return ``message`` as JSON on one line without its end, as compact as pools write it."""
+    return json.dumps(message, separators=(",", ":")).encode()
 
 
 def number_on_wire(number: float) -> int | float:
