@@ -161,5 +161,11 @@ class Bm1384Pll:
         return 25.0 * ((code >> 7) + 1) / (reference << halvings)
 
 
+def bm1384_open_core_job(slot: int) -> bytes:
+    """Return the job that wakes a core of each chip: nothing but a slot."""
+    nothing = Bm1384Fields(slot=slot, midstate=bytes(32), merkle_tail=bytes(4), ntime=0, nbits=0)
+    return Bm1384Job().encode_fields(nothing)
+
+
 def _with_crc(first: bytes) -> bytes:
     return first + bytes((crc5(first + b"\0", _COMMAND_BITS),))

@@ -201,6 +201,21 @@ class MidstateJob:
         )
 
 
+def bare_open_core_job(slot: int) -> bytes:
+    """Return the job that wakes a core of each BM1387: midstate 0, the rest of the header FF.
+
+    A healthy core answers it with nonce bytes 7203EA83 or E16BF809.
+    """
+    fields = Midstates(
+        slot=slot,
+        midstates=(bytes(MIDSTATE_SIZE),),
+        merkle_tail=b"\xff" * 4,
+        ntime=0xFFFFFFFF,
+        nbits=0xFFFFFFFF,
+    )
+    return MidstateJob(preamble=b"").encode_midstates(fields)
+
+
 def words_reversed(data: bytes) -> bytes:
     """Return 32 bytes with the order of their eight 4-byte words reversed; its own inverse."""
     return _WORDS.pack(*_WORDS.unpack(data)[::-1])

@@ -3,9 +3,8 @@
 The hash clock is 25 MHz * feedback / (reference * post1 * post2); the oscillator in it (VCO)
 runs at 25 MHz * feedback / reference and is stable only within limits.
 
-Source: register layout from ESP-Miner components/asic/pll.c and captured frames; the order of
-preference reproduces the frequency ramp captured on an S19 XP; BM1387 from kanoi cgminer
-driver-gekko.c.
+Source: register layout from ESP-Miner components/asic/pll.c and captured frames; BM1387 from kanoi
+cgminer driver-gekko.c.
 """
 
 import math
@@ -109,6 +108,15 @@ class SearchedPll:
         head = 0x50 if fast else 0x40
         posts = post1 - self.stored_less << 4 | post2 - self.stored_less
         return head << 24 | feedback << 16 | self.reference << 8 | posts
+
+
+FACTORY_PLL = SearchedPll(vco_mhz=(2000.0, 2987.5), fast_vco_mhz=2400.0, small_post2=True)
+"""Makes every step of the ramps captured on an S19 XP (BM1366) and an S19j Pro (BM1362)."""
+
+ESP_MINER_PLL = SearchedPll(
+    vco_mhz=(2000.0, 2987.5), fast_vco_mhz=2400.0, dividers=POST2_BELOW_POST1
+)
+"""Makes every step that ESP-Miner makes on a BM1370."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,271 @@
+"""From chips after a reset to a chain ready for work: counting, addresses, registers, frequency.
+
+Sans-IO: the caller performs one `Action` after the other and hands register replies to
+`ChainSetup.replied`. The steps themselves are data of the chip model.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from drivers.bm13xx.chip import (
+    CHIP_ID_REGISTER,
+    RESET_BAUD_RATE,
+    ROLLING_ON,
+    ChipSpec,
+    Do,
+    EachChip,
+    FirstChip,
+    OpenCores,
+    Pause,
+    Step,
+)
+from drivers.bm13xx.frames import (
+    ChainInactive,
+    ReadRegister,
+    RegisterReply,
+    RegisterWrite,
+    ResponseReader,
+    SetAddress,
+    WriteRegister,
+)
+from drivers.bm13xx.pll import frequency_ramp
+from drivers.bm13xx.ticket import ticket_register
+from drivers.errors import BringUpError, ChipCountError
+
+ROLLABLE = 0x1FFFE000
+"""The header version bits that chips can roll by themselves: 28 to 13."""
+
+_PACE = 0.01  # between writes; what factory firmware and kanoi's driver leave
+_COUNT_SILENCE = 0.5
+_FIRST_TICKET = 256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Write ``data``, then let ``pause`` seconds pass."""
+
+    data: bytes
+    pause: float = _PACE
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitSilence:
+    """Wait until nothing has come from the chain for ``seconds``."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchBaud:
+    """Let all bytes written go out, set the host's port to ``rate``, drop what it received."""
+
+    rate: int
+
+
+Action = Send | AwaitSilence | SwitchBaud
+
+
+class ChainSetup:
+    """A chain of ``chips`` chips of one model, what they were told, and how to tell them.
+
+    ``name`` is the port as errors should call it. ``found`` is the number of chips that
+    answered, ``mhz`` the frequency they are set to (0 before the first bring-up).
+    """
+
+    def __init__(
+        self, spec: ChipSpec, reader: ResponseReader, *, name: str, chips: int, baud_rate: int
+    ) -> None:
+        self.spec = spec
+        self.expected = chips
+        self.found = chips
+        self.mhz = 0.0
+        self.ticket = min(_FIRST_TICKET, spec.ticket_limit)
+        self.version_mask = ROLLABLE if spec.version_register is not None else 0
+        self._name = name
+        self._reader = reader
+        self._baud = spec.baud(baud_rate)
+        self._baud_now = RESET_BAUD_RATE
+        self._ids: list[int] | None = None
+
+    def bring_up(self, mhz: float) -> Iterator[Action]:
+        """Yield what to do to bring the chips from any state to ``mhz``, ready for work.
+
+        Chips that kept a fast baud rate, having no reset line, are sought at that rate too.
+        Raises ChipCountError if none answers, BringUpError if another model does.
+        """
+        self.mhz = self.spec.frequency.ramp_from
+        self._reader.rolling = False
+        self._reader.reset()
+        steps = self.spec.bring_up
+        counted = steps.index(Do.COUNT_CHIPS) + 1
+        for rate in _rates_to_try(self.spec):
+            yield self._switch(rate)
+            yield from self._perform(steps[:counted], mhz)
+            if self.found:
+                break
+        else:
+            raise ChipCountError(self._name, expected=self.expected, found=0)
+        yield from self._perform(steps[counted:], mhz)
+
+    def change_frequency(self, mhz: float) -> Iterator[Action]:
+        """Yield what to do to bring the running chips to ``mhz`` in small steps."""
+        if mhz > self.mhz:  # tell them first to sweep for a shorter time, else they overlap
+            yield from self._hash_count(mhz)
+            yield from self._ramp(mhz)
+        else:
+            yield from self._ramp(mhz)
+            yield from self._hash_count(mhz)
+
+    def replied(self, reply: RegisterReply) -> None:
+        """Take note of a register's value, if chips are being counted."""
+        if self._ids is not None and reply.register in (None, CHIP_ID_REGISTER):
+            self._ids.append(reply.value >> 16)
+
+    def read(self, register: int, chip: int | None = None) -> bytes:
+        """Return the frame that asks one chip, or every chip, for a register."""
+        return self.spec.commands.encode(
+            ReadRegister(register=register, address=self._address(chip))
+        )
+
+    def write(self, register: int, value: int, chip: int | None = None) -> bytes:
+        """Return the frame that sets a register of one chip, or of every chip."""
+        if register == self.spec.version_register:
+            self._reader.rolling = bool(value >> 31)
+        return self.spec.commands.encode(
+            WriteRegister(register=register, value=value, address=self._address(chip))
+        )
+
+    def ticket_frame(self) -> bytes:
+        """Return the frame that sets the ticket; empty if it travels otherwise or never changes."""
+        register = self.spec.ticket_register
+        return b"" if register is None else self.write(register, ticket_register(self.ticket))
+
+    def version_frame(self) -> bytes:
+        """Return the frame that sets the version bits to roll; empty if the host rolls them."""
+        register = self.spec.version_register
+        if register is None:
+            return b""
+        return self.write(register, ROLLING_ON | self.version_mask >> 13)
+
+    def nonce_offsets(self) -> bytes:
+        """Return the frames that tell each chip where to begin; empty if addresses do that."""
+        register = self.spec.nonce_offset_register
+        if register is None or self.found < 2:
+            return b""
+        starts = [-(-(chip << 16) // self.found) for chip in range(self.found)]
+        return b"".join(
+            self.write(register, 1 << 31 | start, chip) for chip, start in enumerate(starts)
+        )
+
+    def chip_of(self, nonce: int) -> int:
+        """Return the index of the chip that searches ``nonce``."""
+        fields = self.spec.nonce
+        value = int.from_bytes(nonce.to_bytes(4, "little"), "big")
+        if fields.offset_shift is not None and self.found > 1:
+            return (value >> fields.offset_shift & 0xFFFF) * self.found >> 16
+        address = value >> fields.address_shift & fields.address_mask
+        return self.index_of(address)
+
+    def core_of(self, nonce: int) -> int | None:
+        """Return the number of the core that searches ``nonce``, or None if that is unknown."""
+        shift = self.spec.nonce.core_shift
+        value = int.from_bytes(nonce.to_bytes(4, "little"), "big")
+        return None if shift is None else value >> shift
+
+    def index_of(self, address: int) -> int:
+        """Return which chip has ``address``, or has it within its share."""
+        return min(address // self.spec.address_interval(self.found), self.found - 1)
+
+    def _address(self, chip: int | None) -> int | None:
+        return None if chip is None else chip * self.spec.address_interval(self.found)
+
+    def _perform(self, steps: Sequence[Step], mhz: float) -> Iterator[Action]:
+        for step in steps:
+            match step:
+                case Do():
+                    yield from self._do(step, mhz)
+                case EachChip(writes=writes):
+                    for chip in range(self.found):
+                        yield self._block(writes, chip)
+                case FirstChip(writes=writes):
+                    yield self._block(writes, 0)
+                case Pause(seconds=seconds):
+                    yield Send(data=b"", pause=seconds)
+                case OpenCores(jobs=jobs, encode=encode, pause=pause):
+                    slots = self.spec.slots
+                    for number in range(jobs):
+                        yield Send(data=encode(slots[number % len(slots)]), pause=pause)
+                case (register, value):
+                    yield Send(data=self.write(register, value))
+
+    def _do(self, step: Do, mhz: float) -> Iterator[Action]:
+        match step:
+            case Do.COUNT_CHIPS:
+                yield from self._count()
+            case Do.FORGET_ADDRESSES:
+                yield Send(data=self.spec.commands.encode(ChainInactive()))
+            case Do.SET_ADDRESSES:
+                yield from self._set_addresses()
+            case Do.SET_TICKET:
+                yield Send(data=self.ticket_frame())
+            case Do.SET_VERSIONS:
+                yield Send(data=self.version_frame())
+            case Do.RAMP:
+                yield from self._ramp(mhz)
+            case Do.SET_HASH_COUNT:
+                yield from self._hash_count(mhz)
+            case Do.SWITCH_BAUD:
+                yield from self._switch_baud()
+
+    def _count(self) -> Iterator[Action]:
+        self._ids = []
+        yield Send(data=self.read(CHIP_ID_REGISTER), pause=0.0)
+        yield AwaitSilence(_COUNT_SILENCE)
+        ids, self._ids = self._ids, None
+        self.found = min(ids.count(self.spec.chip_id), self.spec.most_chips)
+        if ids and not self.found:
+            names = ", ".join(f"{number:04x}" for number in sorted(set(ids)))
+            problem = f"expected {self.spec.name}, but the chips give their id as {names}"
+            raise BringUpError(self._name, problem)
+
+    def _set_addresses(self) -> Iterator[Action]:
+        interval = self.spec.address_interval(self.found)
+        for chip in range(self.found):
+            yield Send(data=self.spec.commands.encode(SetAddress(address=chip * interval)))
+
+    def _block(self, writes: Iterable[RegisterWrite], chip: int) -> Send:
+        return Send(data=b"".join(self.write(*write, chip) for write in writes))
+
+    def _ramp(self, mhz: float) -> Iterator[Action]:
+        limits = self.spec.frequency
+        for step in frequency_ramp(self.mhz, mhz, limits.ramp_step):
+            setting = self.spec.pll.nearest(step)
+            *first, last = (self.write(*write) for write in setting.writes)
+            for frame in first:
+                yield Send(data=frame)
+            yield Send(data=last, pause=limits.ramp_pause)
+            self.mhz = setting.mhz
+
+    def _hash_count(self, mhz: float) -> Iterator[Action]:
+        if self.spec.hash_count is not None:
+            reached = self.spec.pll.nearest(mhz).mhz
+            value = self.spec.hash_count_at(reached, self.found)
+            yield Send(data=self.write(self.spec.hash_count.register, value))
+
+    def _switch_baud(self) -> Iterator[Action]:
+        for write in self._baud.before:
+            yield Send(data=self.write(*write))
+        if self._baud.rate != self._baud_now:
+            yield self._switch(self._baud.rate)
+        for write in self._baud.after:
+            yield Send(data=self.write(*write))
+
+    def _switch(self, rate: int) -> SwitchBaud:
+        self._baud_now = rate
+        return SwitchBaud(rate)
+
+
+def _rates_to_try(spec: ChipSpec) -> list[int]:
+    """Return the rate after a reset, then those that chips may have kept."""
+    kept = {baud.rate for baud in spec.baud_rates} - {RESET_BAUD_RATE}
+    return [RESET_BAUD_RATE, *sorted(kept)]
