@@ -7,20 +7,26 @@ pools close.
 import asyncio
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 
 from drivers import registry
-from drivers.api import Clock, Context, Log, PortInfo
+from drivers.api import Clock, Context, DeviceStats, Log, PortInfo
+from drivers.errors import DriverError, SettingError
 from stratum_client.config import Config, DeviceConfig
+from stratum_client.errors import ConfigError
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
-from stratum_client.stats import RigStats, ShareCounts
+from stratum_client.stats import NamedDevice, RigStats, ShareCounts
 from stratum_client.supervise import SupervisedDevice
 
 ANSWER_WAIT = 1.0
 """How long a clean end waits for the pool's answers to shares in flight."""
 
-EXIT_OK, EXIT_INTERRUPTED = 0, 130
+DEVICE_WAIT = 1.5
+"""How long a clean end waits for devices to come to rest before it asks what pools still owe."""
+
+EXIT_OK = 0
 
 
 class Daemon:
@@ -40,7 +46,7 @@ class Daemon:
         self._log_for = log_for
         self._started = clock.monotonic()
         self._stop = asyncio.Event()
-        self._exit_code = EXIT_OK
+        self._last_words: dict[str, DeviceStats] = {}
         self.pools = [
             Pool(
                 pool,
@@ -66,28 +72,28 @@ class Daemon:
                 for device in self.devices
             ]
             await self._stop.wait()
+            self._last_words = {device.name: device.stats for device in self.snapshot().devices}
             for task in devices:
                 task.cancel()
-            if self._exit_code == EXIT_OK:
-                await asyncio.gather(*(pool.drain(ANSWER_WAIT) for pool in self.pools))
+            if devices:
+                await asyncio.wait(devices, timeout=DEVICE_WAIT)
+            await asyncio.gather(*(pool.drain(ANSWER_WAIT) for pool in self.pools))
             for task in pools:
                 task.cancel()
-        return self._exit_code
+        return EXIT_OK
 
-    def stop(self, exit_code: int = EXIT_OK) -> None:
+    def stop(self) -> None:
         """Begin the end: devices first, pools when they have answered."""
-        self._exit_code = exit_code
         self._stop.set()
 
     def stop_on_signals(self) -> None:
-        """End cleanly at the first SIGINT or SIGTERM, at once at the second."""
+        """End cleanly at the first SIGINT or SIGTERM; at the second, cancel the calling task."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task
 
         def signalled(number: signal.Signals) -> None:
             if self._stop.is_set():
-                self._exit_code = EXIT_INTERRUPTED
                 task.cancel()
                 return
             self._log_for("daemon").info("daemon.stopping", signal=number.name)
@@ -108,17 +114,28 @@ class Daemon:
             uptime=now - self._started,
             counts=ShareCounts.of(self.miner.tally, now),
             pools=tuple(pool.snapshot(now) for pool in self.pools),
-            devices=tuple(device.snapshot(now) for device in self.devices),
+            devices=tuple(self._device_snapshot(device, now) for device in self.devices),
         )
 
+    def _device_snapshot(self, device: SupervisedDevice, now: float) -> NamedDevice:
+        """Return what a device says, or said last before it was told to stop."""
+        snapshot = device.snapshot(now)
+        return replace(snapshot, stats=self._last_words.get(device.name, snapshot.stats))
+
     def _open(self, config: DeviceConfig) -> SupervisedDevice:
-        driver = registry.driver(config.driver)
+        try:
+            driver = registry.driver(config.driver)
+        except DriverError as error:
+            raise ConfigError(f"device {config.name}", str(error)) from error
         seat = self.miner.seat(config.name)
         log = _bound(self._log_for("device"), device=config.name)
         context = Context(
             name=config.name, miner=seat, clock=self._clock, random=self._random, log=log
         )
-        device = driver.open(PortInfo(paths=config.paths), config.settings, context)
+        try:
+            device = driver.open(PortInfo(paths=config.paths), config.settings, context)
+        except SettingError as error:
+            raise ConfigError(f"device {config.name}", str(error)) from error
         return SupervisedDevice(
             device, driver=config.driver, seat=seat, random=self._random, log=log
         )

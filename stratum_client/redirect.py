@@ -8,9 +8,14 @@ session and is never written down.
 import ipaddress
 import re
 from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
 
 from stratum_client.pool_url import PoolUrl
 from stratum_client.wire import number_in, printable
+
+if TYPE_CHECKING:
+    from publicsuffixlist import PublicSuffixList
 
 LONGEST_WAIT = 600.0
 MAX_PER_HOUR = 3
@@ -63,9 +68,14 @@ def registrable_domain(host: str) -> str:
     Uses the public suffix list, so that nobody is sent from one customer of a registry to another;
     a name that is itself a public suffix, or has a single label, stands for itself.
     """
-    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415  # 20 ms, needed once in months
+    return _public_suffixes().privatesuffix(host) or host
 
-    return PublicSuffixList().privatesuffix(host) or host
+
+@cache
+def _public_suffixes() -> "PublicSuffixList":
+    from publicsuffixlist import PublicSuffixList  # noqa: PLC0415  # slow, needed once in months
+
+    return PublicSuffixList()
 
 
 def _port(url: PoolUrl, port: object) -> int:

@@ -110,6 +110,11 @@ class Session:
         """Return what the pool has granted, with later changes; None before its answer."""
         return self._terms.subscription
 
+    @property
+    def difficulty(self) -> float:
+        """Return the difficulty of the jobs to come."""
+        return self._terms.difficulty
+
     # --- what the shell calls ---
 
     def start(self, now: float) -> None:

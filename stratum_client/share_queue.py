@@ -45,7 +45,7 @@ class ShareQueue:
         if len(self._entries) <= MAX_SHARES:
             return None
         ordinary = [entry for entry in self._entries if not entry.share.is_block]
-        victim = min(ordinary or self._entries, key=lambda entry: entry.share.difficulty)
+        victim = max(ordinary or self._entries, key=lambda entry: entry.share.value)
         self._entries.remove(victim)
         return victim
 

@@ -1,0 +1,83 @@
+"""The command line: which verb is meant, and what its exit code says.
+
+Only the module of the verb that was asked for is imported, so that every verb starts quickly.
+Exit codes: 0 done; 1 it did not work out, the reason is on stderr; 2 wrong arguments or
+configuration; 130 stopped at once by a second signal.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from stratum_client import __version__
+from stratum_client.errors import ConfigError
+
+EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+VERBS = {
+    "run": "mine at a pool until stopped",
+    "demo": "mine at an embedded pool, no network needed",
+    "bench": "measure hash rates and the path from job to share",
+    "pool": "run the embedded pool by itself",
+    "pools": "look at pools: pools test URL --user USER",
+}
+"""What there is; each verb is a module of `stratum_client.verbs`."""
+
+EPILOG = """\
+exit codes: 0 done, 1 it did not work out (the reason is on stderr), 2 wrong arguments or
+configuration, 130 stopped at once by a second signal.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the verb in ``arguments`` (default: the command line's) and return the exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    verb = next((word for word in words if not word.startswith("-")), "")
+    parser, module = _parser_for(verb)
+    options = parser.parse_args(words)
+    if module is None:
+        parser.print_help()
+        return EXIT_USAGE
+    try:
+        return int(module.run(options))
+    except ConfigError as error:
+        return _complain(parser.prog, str(error), EXIT_USAGE)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read our output has gone (`stratum-client ... | head`): nothing more to say.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+
+
+def _parser_for(verb: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:
+    """Return the whole parser, but with the arguments of ``verb`` alone, and its module."""
+    parser = argparse.ArgumentParser(
+        prog="stratum-client",
+        description="Mine bitcoin at a Stratum v1 pool with ASIC miners or the CPU.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB")
+    chosen = None
+    for name, text in VERBS.items():
+        sub = verbs.add_parser(
+            name,
+            help=text,
+            description=f"{text[0].upper()}{text[1:]}.",
+            epilog=EPILOG,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        if name == verb:
+            chosen = importlib.import_module(f"stratum_client.verbs.{name}")
+            chosen.add_arguments(sub)
+    return parser, chosen
+
+
+def _complain(program: str, problem: str, exit_code: int) -> int:
+    print(f"{program}: {problem}", file=sys.stderr)  # noqa: T201  # the terminal is our output
+    return exit_code
