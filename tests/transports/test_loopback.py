@@ -4,7 +4,7 @@ import asyncio
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.transports.errors import BaudRateError, LineControlError
@@ -150,6 +150,7 @@ async def test_memory_has_no_modem_lines() -> None:
         uart.set_lines(rts=True)
 
 
+@settings(deadline=None)
 @given(st.binary(), st.integers())
 def test_noise_at_probability_one_is_certain(data: bytes, seed: int) -> None:
     random = Random(seed)
