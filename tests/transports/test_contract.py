@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import pytest
 
 from drivers.transports.loopback import Loopback
+from drivers.transports.pipe import PipeTransport
 from drivers.transports.pty import PseudoTerminal
 from drivers.transports.serial_port import open_serial_port
 from drivers.transports.uart import Uart
@@ -40,6 +41,15 @@ async def serial_rig() -> AsyncIterator[Rig]:
 
 
 @asynccontextmanager
+async def pipe_rig() -> AsyncIterator[Rig]:
+    """A child that echoes: what it sends is what it was sent, so both records are one."""
+    near = Recorder()
+    port = PipeTransport(["cat"], name="cat", on_data=near, on_lost=near)
+    yield Rig(port=port, near=near, far=near, send=port.write, lose=port._process.kill)
+    await port.ended()
+
+
+@asynccontextmanager
 async def loopback_host() -> AsyncIterator[HostRig]:
     heard = Recorder()
     link = Loopback("emulated:test", on_data=heard, on_baud_rate=heard)
@@ -66,7 +76,7 @@ async def pty_host() -> AsyncIterator[HostRig]:
 
 
 @pytest.mark.parametrize("check", TRANSPORT_CONTRACT, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("rig_of", [loopback_rig, serial_rig], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("rig_of", [loopback_rig, serial_rig, pipe_rig], ids=lambda f: f.__name__)
 async def test_a_transport_keeps_the_contract(
     check: Check, rig_of: Callable[[], AbstractAsyncContextManager[Rig]]
 ) -> None:
