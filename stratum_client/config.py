@@ -16,27 +16,27 @@ from stratum_client.setting_kinds import (
     ANYTHING,
     BOOLEAN,
     DIFFICULTY,
+    DIRECTORY,
     HOST_LABEL,
     LINE,
     NAME,
     PATH,
     POOL_URL,
+    SCHEMA,
     SECONDS,
     SECRET,
     SWITCH,
+    USER,
     VERSION_MASK,
     WORDS,
+    FreeTable,
     Section,
     number,
     one_of,
     read_as,
     seconds,
-    table_of,
     whole,
 )
-
-SCHEMA = 1
-"""The version of the configuration's format that this program reads."""
 
 DEFAULT_PASSWORD = "x"
 """What miners send when a pool wants none."""
@@ -77,8 +77,8 @@ class Deadlines:
     keepalive: float = field(default=240.0, metadata=read_as(SECONDS))  # nothing sent: show life
 
     # The kernel counts these in whole seconds.
-    tcp_keepalive_idle: int = field(default=45, metadata=read_as(seconds(1, 32_767)))
-    tcp_keepalive_interval: int = field(default=15, metadata=read_as(seconds(1, 32_767)))
+    tcp_keepalive_idle: float = field(default=45.0, metadata=read_as(seconds(1, 32_767)))
+    tcp_keepalive_interval: float = field(default=15.0, metadata=read_as(seconds(1, 32_767)))
     tcp_keepalive_count: int = field(default=3, metadata=read_as(whole(1, 127)))
 
     # Pauses double from the first to the cap; a healthy session resets them.
@@ -109,7 +109,7 @@ class PoolConfig:
 
     name: str = field(default="", metadata=read_as(NAME))
     url: PoolUrl = field(metadata=read_as(POOL_URL))
-    user: str = field(metadata=read_as(LINE))
+    user: str = field(metadata=read_as(USER))
     password: str = field(default=DEFAULT_PASSWORD, repr=False, metadata=read_as(SECRET))
     suggest_difficulty: float | Literal["auto", "off"] = field(
         default="auto", metadata=read_as(DIFFICULTY)
@@ -159,7 +159,7 @@ class DeviceConfig:
     match: DeviceMatch | None = field(default=None, metadata=read_as(Section(DeviceMatch)))
     port: str = field(default="", metadata=read_as(PATH))
     settings: Mapping[str, object] = field(
-        default_factory=dict, metadata=read_as(table_of(ANYTHING, "a table of settings"))
+        default_factory=dict, metadata=read_as(FreeTable(ANYTHING))
     )
 
     @property
@@ -176,9 +176,7 @@ class LogConfig:
 
     format: LogFormat = field(default="auto", metadata=read_as(one_of("auto", "console", "json")))
     level: LogLevel = field(default="info", metadata=read_as(LEVEL))
-    levels: Mapping[str, LogLevel] = field(
-        default_factory=dict, metadata=read_as(table_of(LEVEL, "a table of component = level"))
-    )
+    levels: Mapping[str, LogLevel] = field(default_factory=dict, metadata=read_as(FreeTable(LEVEL)))
 
 
 def host_name() -> str:
@@ -198,8 +196,8 @@ class RigConfig:
 class Config:
     """All settings. ``warnings`` are sentences for the log: it works, but a human should look."""
 
-    schema: int = field(default=SCHEMA, metadata=read_as(whole(SCHEMA, SCHEMA)))
-    state_dir: Path | None = field(default=None, metadata=read_as(PATH))
+    schema: int = field(default=1, metadata=read_as(SCHEMA))
+    state_dir: Path | None = field(default=None, metadata=read_as(DIRECTORY))
     rig: RigConfig = field(default_factory=RigConfig, metadata=read_as(Section(RigConfig)))
     log: LogConfig = field(default_factory=LogConfig, metadata=read_as(Section(LogConfig)))
     deadlines: Deadlines = field(default=Deadlines(), metadata=read_as(Section(Deadlines)))
@@ -215,4 +213,5 @@ class Config:
     @property
     def secrets(self) -> tuple[str, ...]:
         """Return the values that must appear in no log."""
-        return tuple(pool.password for pool in self.pools if pool.password != DEFAULT_PASSWORD)
+        public = {"", DEFAULT_PASSWORD}
+        return tuple(pool.password for pool in self.pools if pool.password not in public)

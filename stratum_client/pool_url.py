@@ -3,9 +3,8 @@
 Source: the schemes known to cgminer, bfgminer, sgminer and cpuminer-opt; RFC 3986 for the parts.
 """
 
-import difflib
-import ipaddress
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -26,7 +25,7 @@ _SCHEMES: dict[str, Transport] = {
 _PRINTED: dict[Transport, str] = {"tcp": "stratum+tcp", "tls": "stratum+ssl"}
 _FLAGS = ("xnsub", "skipcbcheck", "cksuggest", "redirect", "noredirect")
 _MAX_LENGTH = 512
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+_LABEL = "[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 
 
 class PoolUrlError(ValueError):
@@ -105,18 +104,23 @@ def _transport_of(scheme: str) -> Transport:
             f"{scheme}:// was for getwork and getblocktemplate, which are not spoken here:"
             " use the pool's Stratum address"
         )
-    near = difflib.get_close_matches(scheme, _SCHEMES, n=1)
-    hint = f"did you mean {near[0]}://?" if near else f"known are {', '.join(_SCHEMES)}"
+    near = _nearest(scheme, _SCHEMES)
+    hint = f"did you mean {near}://?" if near else f"known are {', '.join(_SCHEMES)}"
     raise PoolUrlError(f'"{scheme}://" is not a scheme of Stratum, {hint}')
 
 
 def _flags_of(fragment: str) -> frozenset[str]:
     flags = [flag for flag in re.split("[#,&]", fragment.lower()) if flag]
     for flag in flags:
-        near = difflib.get_close_matches(flag, _FLAGS, n=1, cutoff=0.75)
-        if near and flag not in _FLAGS:
-            raise PoolUrlError(f'"#{flag}" is not known, did you mean "#{near[0]}"?')
+        if flag not in _FLAGS and (near := _nearest(flag, _FLAGS)):
+            raise PoolUrlError(f'"#{flag}" is not known, did you mean "#{near}"?')
     return frozenset(flags)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - slow, and needed for errors only
+
+    return next(iter(get_close_matches(word, known, n=1, cutoff=0.75)), "")
 
 
 def _split(authority: str) -> tuple[str, str]:
@@ -144,28 +148,24 @@ def _host_of(text: str) -> str:
     if not text:
         raise PoolUrlError("the host name is missing")
     if text.startswith("["):
-        return _ipv6_of(text[1:-1])
+        return _ip_of(text[1:-1], 6)
     name = _ascii_of(text).lower()
     if re.fullmatch("[0-9.]+", name):
-        return _ipv4_of(name)
+        return _ip_of(name, 4)
     labels = name.removesuffix(".").split(".")
-    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+    if len(name) > 253 or not all(re.fullmatch(_LABEL, label) for label in labels):
         raise PoolUrlError(f'"{text}" is not a host name')
     return name
 
 
-def _ipv6_of(text: str) -> str:
-    try:
-        return str(ipaddress.IPv6Address(text))
-    except ValueError as error:
-        raise PoolUrlError(f'"{text}" is not an IPv6 address') from error
+def _ip_of(text: str, version: int) -> str:
+    """Return an IP address in its shortest form."""
+    import ipaddress  # noqa: PLC0415 - slow, and most pools have a name
 
-
-def _ipv4_of(text: str) -> str:
     try:
-        return str(ipaddress.IPv4Address(text))
+        return str({4: ipaddress.IPv4Address, 6: ipaddress.IPv6Address}[version](text))
     except ValueError as error:
-        raise PoolUrlError(f'"{text}" is not an IPv4 address') from error
+        raise PoolUrlError(f'"{text}" is not an IPv{version} address') from error
 
 
 def _ascii_of(host: str) -> str:

@@ -6,14 +6,13 @@ A field of a settings dataclass names its kind: ``field(default=10.0, metadata=r
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from functools import cache
+from pathlib import Path
 
 from stratum_client.pool_url import parse_pool_url
-from stratum_client.units import parse_duration
+from stratum_client.units import UnitError, parse_duration
 
-_WORD = re.compile(r"[a-z][a-z0-9_]*")
-_INTEGER = re.compile(r"[+-]?(?:0|[1-9][0-9]{0,18})")
-_FLOAT = re.compile(r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?")
+_INTEGER = "[+-]?(?:0|[1-9][0-9]{0,18})"
+_FLOAT = r"[+-]?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]{1,4})?"
 _SHOWN = 60
 
 
@@ -42,7 +41,23 @@ class Section:
     many: bool = False
 
 
-def read_as(kind: Kind | Section, key: str = "") -> dict[str, object]:
+class Bare(str):
+    """A value without a type, as the environment and the command line give it."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FreeTable:
+    """A table whose keys anybody may choose, each value of one kind."""
+
+    each: Kind
+
+
+AnyKind = Kind | Section | FreeTable
+
+
+def read_as(kind: AnyKind, key: str = "") -> dict[str, object]:
     """Return the metadata of a dataclass field that is read as ``kind``.
 
     ``key`` is its name in TOML, where that is not the field's.
@@ -50,14 +65,31 @@ def read_as(kind: Kind | Section, key: str = "") -> dict[str, object]:
     return {"kind": kind, "key": key}
 
 
-@cache
-def settings_of(cls: type) -> dict[str, tuple[str, Kind | Section]]:
-    """Return the keys of a settings dataclass, each with its field's name and its kind."""
-    return {
-        field.metadata["key"] or field.name: (field.name, field.metadata["kind"])
-        for field in fields(cls)
-        if "kind" in field.metadata
-    }
+def settings_of(cls: type) -> dict[str, tuple[str, AnyKind]]:
+    """Return the keys of a settings dataclass, each with its field's name and its kind.
+
+    A secret may also stand in a file or in an environment variable, which KEY_file or KEY_env name.
+    """
+    keys: dict[str, tuple[str, AnyKind]] = {}
+    for field in fields(cls):
+        if kind := field.metadata.get("kind"):
+            key = field.metadata["key"] or field.name
+            keys[key] = field.name, kind
+            if isinstance(kind, Kind) and kind.secret:
+                keys |= {f"{key}_file": (field.name, PATH), f"{key}_env": (field.name, WORDS)}
+    return keys
+
+
+def read_value(kind: Kind, value: object) -> object:
+    """Return what ``kind`` makes of ``value``; a bare one may be text or what it looks like."""
+    try:
+        read = kind.read(value)
+    except ValueError:
+        scalar = scalar_of(value) if isinstance(value, Bare) else ""
+        if isinstance(scalar, str):
+            raise
+        return kind.read(scalar)
+    return str(read) if isinstance(read, Bare) else read
 
 
 def one_of(*words: str) -> Kind:
@@ -75,7 +107,11 @@ def seconds(low: float = 0.001, high: float = 86_400.0) -> Kind:
     """Return the kind of setting that takes a time from ``low`` to ``high`` seconds."""
 
     def read(value: object) -> object:
-        if low <= (time := parse_duration(value)) <= high:
+        try:
+            time = parse_duration(value)
+        except UnitError as error:
+            raise NotAllowedError from error
+        if low <= time <= high:
             return time
         raise NotAllowedError
 
@@ -112,44 +148,24 @@ def whole(low: int, high: int) -> Kind:
 
 def text(pattern: str, allowed: str) -> Kind:
     """Return the kind of setting that takes a text wholly matched by ``pattern``."""
-    compiled = re.compile(pattern)
 
     def read(value: object) -> object:
-        if isinstance(value, str) and compiled.fullmatch(value) and value.isprintable():
+        if isinstance(value, str) and re.fullmatch(pattern, value) and value.isprintable():
             return value
         raise NotAllowedError
 
     return Kind(allowed, read)
 
 
-def table_of(kind: Kind, allowed: str) -> Kind:
-    """Return the kind of setting that takes a table with free keys, each value of ``kind``."""
-
-    def read(value: object) -> object:
-        if not isinstance(value, dict):
-            raise NotAllowedError
-        for key in value:
-            if not _WORD.fullmatch(key):
-                raise ValueError(f'"{printable(key)}" is not a name: small letters, digits and "_"')
-        return {key: _entry(key, kind, entry) for key, entry in value.items()}
-
-    return Kind(allowed, read)
-
-
-def _entry(key: str, kind: Kind, value: object) -> object:
-    try:
-        return kind.read(value)
-    except ValueError as error:
-        raise ValueError(f"{key}: {problem_with(value, kind, error)}") from error
-
-
 def scalar_of(value: str) -> str | int | float | bool:
-    """Return ``value`` as TOML would read it bare; what is no number or boolean stays text."""
+    """Return ``value`` as TOML would read it; what is no number or boolean is text as it stands."""
     if value in {"true", "false"}:
         return value == "true"
-    if _INTEGER.fullmatch(value):
+    if len(value) > 1 and value[0] == value[-1] == '"':
+        return value[1:-1]
+    if re.fullmatch(_INTEGER, value):
         return int(value)
-    return float(value) if _FLOAT.fullmatch(value) else value
+    return float(value) if re.fullmatch(_FLOAT, value) else value
 
 
 def problem_with(value: object, kind: Kind, error: ValueError) -> str:
@@ -191,6 +207,12 @@ def shown_seconds(value: float) -> str:
     return f"{value * 1000:g}ms"
 
 
+def _schema(value: object) -> object:
+    if value == 1 and type(value) is int:
+        return value
+    raise NotAllowedError
+
+
 def _boolean(value: object) -> object:
     if isinstance(value, bool):
         return value
@@ -223,18 +245,36 @@ def _secret(value: object) -> object:
     raise NotAllowedError
 
 
+def _path(value: object) -> object:
+    if isinstance(value, str) and 0 < len(value) <= 1024 and value.isprintable():
+        return value
+    raise NotAllowedError
+
+
+def _directory(value: object) -> object:
+    try:
+        return Path(str(_path(value))).expanduser()
+    except RuntimeError as error:
+        raise ValueError("the home directory in it is not known") from error
+
+
 def _anything(value: object) -> object:
-    return value
+    return scalar_of(value) if isinstance(value, Bare) else value
 
 
+SCHEMA = Kind("1, the only format that this program knows", _schema)
 BOOLEAN = Kind("true or false", _boolean)
 SWITCH = Kind('"auto", "on" or "off"', _switch)
 SECONDS = seconds()
 NAME = text(r"\S(.{0,62}\S)?", "a text of 1 to 64 printable characters")
-LINE = text(r"\S(.{0,254}\S)?", "a text of 1 to 256 printable characters, no space at its ends")
+LINE = text(r"\S(.{0,254}\S)?", "a text of 1 to 256 printable characters")
+USER = text(
+    r"\S(.{0,254}\S)?", 'the name of an account or a Bitcoin address, as in "ADDRESS.{rig}"'
+)
 HOST_LABEL = text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", 'letters, digits, "-", "_" and "."')
 WORDS = text(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,62}", 'letters, digits, "-", "_", "." and ":"')
-PATH = text(r".{1,1024}", "a path")
+PATH = Kind("a path", _path)
+DIRECTORY = Kind("the path of a directory", _directory)
 DIFFICULTY = number(2.0**-32, 2.0**128, "auto", "off")
 VERSION_MASK = Kind('8 hexadecimal digits in quotes, as in "1fffe000"', _version_mask)
 POOL_URL = Kind("the address of a pool, as in stratum+tcp://pool.example:3333", _pool_url)

@@ -14,13 +14,12 @@ from collections.abc import Iterator
 KeyPath = tuple[str | int, ...]
 """Keys from the root; the tables of an array are counted from 0."""
 
-_TOKEN = re.compile(
+_TOKEN = (
     r'(?P<multiline>"""(?:\\.|[^\\])*?"{3,5}|\'\'\'.*?\'{3,5})'
     r'|(?P<quoted>"(?:\\.|[^"\\\n])*"|\'[^\'\n]*\')'
     r"|(?P<comment>\#[^\n]*)"
     r"|(?P<punctuation>[\[\]{}=,.\n])"
-    r"|(?P<bare>[^\s\[\]{}=,.\"'\#]+)",
-    re.DOTALL,
+    r"|(?P<bare>[^\s\[\]{}=,.\"'\#]+)"
 )
 _DEEPEST = 16
 
@@ -125,7 +124,7 @@ class _Outline:
 
 
 def _tokens(text: str) -> Iterator[tuple[str, int]]:
-    for match in _TOKEN.finditer(text):
+    for match in re.finditer(_TOKEN, text, re.DOTALL):
         if match.lastgroup == "multiline":
             yield "'multiline'", match.start()
         elif match.lastgroup != "comment":

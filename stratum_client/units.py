@@ -5,8 +5,8 @@ from itertools import pairwise
 
 _MILLISECONDS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _CENTURY = 3_155_760_000
-_PART = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,12})?) ?(ms|s|m|h|d)")
-_DURATION = re.compile(rf"{_PART.pattern}(?: ?{_PART.pattern})*")
+_PART = r"([0-9]{1,9}(?:\.[0-9]{1,12})?) ?(ms|s|m|h|d)"
+_DURATION = rf"{_PART}(?: ?{_PART})*"
 
 
 class UnitError(ValueError):
@@ -24,8 +24,8 @@ def parse_duration(value: object) -> float:
             pass
         case int() | float() if 0 <= value <= _CENTURY:
             return float(value)
-        case str() if _DURATION.fullmatch(text := value.strip()):
-            return _sum_of(_PART.findall(text), text)
+        case str() if re.fullmatch(_DURATION, text := value.strip()):
+            return _sum_of(re.findall(_PART, text), text)
     raise UnitError("a time has a unit, as in 250ms, 90s, 5m or 1h30m")
 
 

@@ -1,0 +1,113 @@
+"""What the command line says about pools and devices, joined with the rest of the settings."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from stratum_client.config import Config, DeviceConfig
+from stratum_client.config_checks import default_device_name, distinct
+from stratum_client.config_environment import overrides_in, put_into
+from stratum_client.config_file import config_of
+from stratum_client.config_reader import Origins
+from stratum_client.config_secrets import Secrets
+from stratum_client.errors import ConfigError
+from stratum_client.setting_kinds import NAME, printable, scalar_of
+from stratum_client.toml_lines import KeyPath
+
+_DRIVER = "[a-z0-9][a-z0-9._-]*(:[a-z0-9][a-z0-9._-]*)?"
+_SETTING = "[a-z][a-z0-9_]*"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolArguments:
+    """One ``--pool`` and what belongs to it."""
+
+    url: str
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    password_file: str | None = None
+
+
+def with_arguments(
+    config: Config | None,
+    *,
+    pools: Sequence[PoolArguments] = (),
+    devices: Sequence[DeviceConfig] = (),
+    environ: Mapping[str, str],
+) -> Config:
+    """Return ``config`` with the pools and devices of the command line in place of its own.
+
+    Such a pool gets the common deadlines, and from the environment what the command line does not
+    say, such as ``SC_POOL_1_PASSWORD``. Raises ConfigError, which names the option.
+    """
+    config = config or Config()
+    if pools:
+        given = _pools_of(config, pools, environ)
+        warnings = tuple(dict.fromkeys((*config.warnings, *given.warnings)))
+        config = replace(config, pools=given.pools, warnings=warnings)
+    if devices:
+        config = replace(config, devices=distinct(tuple(devices), default_device_name))
+    return config
+
+
+def parse_device(text: str) -> DeviceConfig:
+    """Return the device written as ``NAME[@PORT][,key=value...]``; raise ConfigError.
+
+    ``name=`` names the device; the other keys are settings of its driver, read as TOML would read
+    them: numbers, ``true`` and ``false``, else text, which may stand in double quotes.
+    """
+    head, *settings = text.split(",")
+    driver, at, port = head.partition("@")
+    driver = driver.lower()
+    if not re.fullmatch(_DRIVER, driver):
+        raise _device_error(text, f'"{printable(driver)}" is not the name of a driver or board')
+    if at and not (port and port.isprintable()):
+        raise _device_error(text, "no port stands behind the @")
+    values = _settings_of(text, settings)
+    name = values.pop("name", "")
+    try:
+        named = str(NAME.read(str(name))) if name != "" else ""
+    except ValueError as error:
+        raise _device_error(text, f"name: expected {NAME.allowed}") from error
+    return DeviceConfig(name=named, driver=driver, port=port, settings=values)
+
+
+def _settings_of(text: str, pairs: list[str]) -> dict[str, object]:
+    settings: dict[str, object] = {}
+    for pair in pairs:
+        key, equals, value = pair.partition("=")
+        key = key.strip()
+        if not equals or not re.fullmatch(_SETTING, key):
+            raise _device_error(text, f'"{printable(pair)}" is not of the form key=value')
+        if key in settings:
+            raise _device_error(text, f"{key} is given twice")
+        settings[key] = scalar_of(value.strip())
+    return settings
+
+
+def _device_error(text: str, problem: str) -> ConfigError:
+    form = "NAME[@PORT][,key=value...], as in cpu,threads=2"
+    return ConfigError(f"--device {printable(text)}", f"{problem}; the form is {form}")
+
+
+def _pools_of(config: Config, pools: Sequence[PoolArguments], environ: Mapping[str, str]) -> Config:
+    tables: list[dict[str, object]] = []
+    elsewhere: dict[KeyPath, str] = {}
+    for index, pool in enumerate(pools):
+        given = {key: value for key, value in asdict(pool).items() if value is not None}
+        of = f" of pool {index + 1}" if len(pools) > 1 else ""
+        elsewhere |= {("pool", index, key): f"--{key.replace('_', '-')}{of}" for key in given}
+        elsewhere |= {("pool", index): f"--pool{of}", ("pool", index, "url"): f"--pool{of}"}
+        tables.append(given)
+    document: dict[str, object] = {
+        "rig": {"name": config.rig.name},
+        "deadlines": asdict(config.deadlines),
+        "pool": tables,
+    }
+    overrides, _ = overrides_in(environ)
+    mine = [o for o in overrides if o.path[0] == "pool" and int(o.path[1]) < len(pools)]
+    elsewhere |= put_into(document, mine, stronger=False)
+    secrets = Secrets(environ, Path())
+    read = config_of(document, Origins(name="command line", elsewhere=elsewhere), secrets)
+    return replace(read, warnings=tuple(secrets.warnings))

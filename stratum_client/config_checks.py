@@ -1,0 +1,100 @@
+"""What single keys cannot know: names that differ, payout addresses, deadlines in order.
+
+Pure; each function takes settings as they were read and returns them complete.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from typing import TypeVar
+
+from stratum_client.bitcoin_address import AddressError, check_payout_user
+from stratum_client.config import (
+    ASCENDING,
+    Config,
+    Deadlines,
+    DeviceConfig,
+    DeviceMatch,
+    PoolConfig,
+)
+from stratum_client.config_reader import Origins
+from stratum_client.setting_kinds import shown_seconds
+from stratum_client.toml_lines import KeyPath
+
+_LONGEST_NAME = 56
+
+N = TypeVar("N", PoolConfig, DeviceConfig)
+
+
+def checked(config: Config, origins: Origins) -> Config:
+    """Return ``config`` with user names filled in and names made unique; raise ConfigError."""
+    _check_order(config.deadlines, ("deadlines",), origins)
+    pools = []
+    for index, pool in enumerate(config.pools):
+        path = ("pool", index)
+        _check_order(pool.deadlines, (*path, "deadlines"), origins)
+        pools.append(replace(pool, user=_user(pool.user, config.rig.name, path, origins)))
+    for index, device in enumerate(config.devices):
+        _check_device(device, ("device", index), origins)
+    return replace(
+        config,
+        pools=distinct(tuple(pools), lambda pool: pool.url.host),
+        devices=distinct(config.devices, default_device_name),
+    )
+
+
+def distinct(items: tuple[N, ...], default_name: Callable[[N], str]) -> tuple[N, ...]:
+    """Return ``items``, each with a name of its own: ``cpu``, ``cpu-2``.
+
+    A name that was given is kept by the first who was given it.
+    """
+    given = {item.name for item in items if item.name}
+    used: set[str] = set()
+    named = []
+    for item in items:
+        name = item.name
+        if not name or name in used:
+            base = name or default_name(item)
+            numbered = (base if n == 1 else f"{base}-{n}" for n in count(1))
+            name = next(candidate for candidate in numbered if candidate not in given | used)
+        used.add(name)
+        named.append(replace(item, name=name))
+    return tuple(named)
+
+
+def default_device_name(device: DeviceConfig) -> str:
+    """Return what to call a device that was given no name."""
+    match = device.match
+    wanted = (match.board or match.serial or match.product) if match else ""
+    return (device.driver or wanted or device.port.rpartition("/")[2] or "device")[:_LONGEST_NAME]
+
+
+def _user(user: str, rig: str, path: KeyPath, origins: Origins) -> str:
+    for placeholder in re.findall(r"\{\w*\}", user):
+        if placeholder != "{rig}":
+            problem = f'"{placeholder}" means nothing here: only {{rig}} is replaced'
+            raise origins.error((*path, "user"), problem)
+    user = user.replace("{rig}", rig)
+    try:
+        check_payout_user(user)
+    except AddressError as error:
+        raise origins.error((*path, "user"), str(error)) from error
+    return user
+
+
+def _check_order(deadlines: Deadlines, path: KeyPath, origins: Origins) -> None:
+    for shorter, longer in ASCENDING:
+        low, high = getattr(deadlines, shorter), getattr(deadlines, longer)
+        if low > high:
+            problem = f"{shown_seconds(high)} is shorter than {shorter}, {shown_seconds(low)}"
+            raise origins.error((*path, longer), problem)
+
+
+def _check_device(device: DeviceConfig, path: KeyPath, origins: Origins) -> None:
+    if not (device.driver or device.match or device.port):
+        raise origins.error(path, "driver, match or port is missing: which device is meant?")
+    if device.match and device.port:
+        raise origins.error((*path, "match"), "a device has a port or a match, not both")
+    if device.match == DeviceMatch():
+        raise origins.error((*path, "match"), "an empty match fits every device")

@@ -1,0 +1,134 @@
+"""From a file and the environment to a `Config`.
+
+Precedence: command line (see `config_arguments`) > environment > file > defaults. Searched are
+./stratum-client.toml, then $XDG_CONFIG_HOME/stratum-client/stratum-client.toml with ~/.config where
+the variable is not set, then /etc/stratum-client/stratum-client.toml.
+"""
+
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from stratum_client.config import Config
+from stratum_client.config_checks import checked
+from stratum_client.config_environment import overrides_in, put_into
+from stratum_client.config_reader import Origins, SettingsReader
+from stratum_client.config_secrets import Secrets
+from stratum_client.errors import ConfigError
+from stratum_client.setting_kinds import printable
+
+FILE_NAME = "stratum-client.toml"
+
+_LARGEST = 1 << 20
+
+
+def find_config(
+    environ: Mapping[str, str] = os.environ,
+    directory: Path = Path(),
+    system: Path = Path("/etc/stratum-client"),
+) -> Path | None:
+    """Return the first configuration of the search order, None if there is none.
+
+    One that exists in ``system`` but cannot be looked at counts as found: better an error.
+    """
+    for folder in (directory, _user_folder(environ), system):
+        try:
+            if folder and (folder / FILE_NAME).is_file():
+                return folder / FILE_NAME
+        except PermissionError:
+            if folder is system:
+                return folder / FILE_NAME
+    return None
+
+
+def load_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> Config:
+    """Return the settings of the file ``path``, or those of the environment alone.
+
+    Raises ConfigError for the first thing wrong; its text names file, line, key, what was found and
+    what is allowed.
+    """
+    if path is None:
+        return read_config(b"", name="configuration", environ=environ)
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+    config = read_config(data, name=str(path), environ=environ, directory=path.parent)
+    return replace(config, path=path)
+
+
+def read_config(
+    data: bytes, *, name: str, environ: Mapping[str, str], directory: Path = Path()
+) -> Config:
+    """Return the settings in ``data``, the content of a file called ``name`` in errors.
+
+    Relative paths start at ``directory``. Raises ConfigError.
+    """
+    text = _text_of(data, name)
+    document = _document_of(text, name)
+    overrides, warnings = overrides_in(environ)
+    elsewhere = put_into(document, overrides, stronger=True)
+    origins = Origins(name=name, text=text, elsewhere=elsewhere)
+    secrets = Secrets(environ, directory)
+    config = config_of(document, origins, secrets)
+    if config.state_dir:
+        config = replace(config, state_dir=directory / config.state_dir)
+    return replace(config, warnings=(*warnings, *secrets.warnings))
+
+
+def config_of(document: dict[str, object], origins: Origins, secrets: Secrets) -> Config:
+    """Return ``document`` as settings, checked; raise ConfigError."""
+    _hand_down(document)
+    return checked(SettingsReader(origins, secrets).read(Config, document), origins)
+
+
+def _hand_down(document: dict[str, object]) -> None:
+    """Let each pool begin with the common deadlines."""
+    common, pools = document.get("deadlines"), document.get("pool")
+    if not isinstance(common, dict) or not isinstance(pools, list):
+        return
+    for pool in pools:
+        own = pool.get("deadlines", {}) if isinstance(pool, dict) else None
+        if isinstance(own, dict):
+            pool["deadlines"] = common | own
+
+
+def _user_folder(environ: Mapping[str, str]) -> Path | None:
+    folder = environ.get("XDG_CONFIG_HOME", "")
+    if not folder.startswith("/"):  # relative ones are to be ignored, says XDG
+        folder = f"{environ['HOME']}/.config" if environ.get("HOME") else ""
+    return Path(folder) / "stratum-client" if folder else None
+
+
+def _text_of(data: bytes, name: str) -> str:
+    if len(data) > _LARGEST:
+        raise ConfigError(name, f"is larger than {_LARGEST} bytes: hardly a configuration")
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{name}:{line}", "is not UTF-8 text") from error
+
+
+def _document_of(text: str, name: str) -> dict[str, object]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError as error:
+        raise ConfigError(name, "is nested too deeply") from error
+    except ValueError as error:
+        problem, line = _syntax_problem(str(error), text)
+        raise ConfigError(f"{name}:{line}", problem) from error
+
+
+def _syntax_problem(message: str, text: str) -> tuple[str, int]:
+    """Return tomllib's complaint and its line, which stands inside the text of the complaint."""
+    found = re.fullmatch(
+        r"(.*?)(?: \((?:at line (\d+), column (\d+)|at end of document)\))?", message
+    )
+    problem, line, column = found.groups() if found else (message, None, None)
+    where = f" in column {column}" if column else ""
+    return f"not valid TOML{where}: {printable(problem)}", int(line or text.count("\n") + 1)
