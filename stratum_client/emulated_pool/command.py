@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import signal
 import sys
 from typing import TextIO
@@ -44,7 +45,8 @@ async def serve(args: argparse.Namespace) -> int:
         await pool.start()
     except OSError as error:
         host, port = args.listen
-        problem = f"cannot listen on {host}:{port}: {error.strerror or error}"
+        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else str(error)
+        problem = f"cannot listen on {host}:{port}: {reason}"
         _Printer(sys.stderr).line(f"{problem}; choose another address with --listen HOST:PORT")
         return EXIT_FAILED
     try:

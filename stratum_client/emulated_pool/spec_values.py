@@ -30,7 +30,7 @@ def whole(text: str) -> int:
 
 def one_of(names: Iterable[str], what: str, value: str) -> str:
     """Return ``value`` if it is one of ``names``; raises FaultSpecError that lists them."""
-    known = list(names)
+    known = [str(name) for name in names]
     if value not in known:
         raise FaultSpecError(f"{what} {value!r} is unknown{_nearest(value, known)}")
     return value
