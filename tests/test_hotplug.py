@@ -157,7 +157,7 @@ def sysfs(tmp_path: Path) -> FakeSysfs:
 
 
 async def following(events: AsyncIterator[PortEvent]) -> PortEvent:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         return await anext(events)
 
 

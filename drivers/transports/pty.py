@@ -68,6 +68,7 @@ class PseudoTerminal:
     def write(self, data: bytes) -> None:
         """Send ``data`` to the client, opened or not; swallowed while unplugged."""
         if self._plugged:
+            self._sent = True
             waiting = len(self._outbox)
             if not self._outbox.write(data):
                 self.dropped += len(data) - (len(self._outbox) - waiting)
@@ -103,11 +104,12 @@ class PseudoTerminal:
         fcntl.ioctl(self._master, termios.TIOCPKT, struct.pack("=i", 1))
         os.set_blocking(self._master, False)
         self._known_baud_rate = baud_rate_of(self._master)
+        self._sent = False
         self._outbox = Outbox(
             self._master,
             limit=self._write_limit,
             on_error=lambda _: self.unplug(),
-            on_progress=lambda: None,
+            on_progress=self._progressed,
         )
         self._loop.add_reader(self._master, self._readable)
         self._plugged = True
@@ -140,9 +142,19 @@ class PseudoTerminal:
         if status == termios.TIOCPKT_DATA:
             self._on_data(packet[1:])
         if status & termios.TIOCPKT_FLUSHREAD:
-            self._outbox.clear()  # the client wants nothing that was sent before now
+            self._input_flushed()
         if status & _PACKET_IOCTL:
             self._settings_changed()
+
+    def _progressed(self) -> None:
+        self._sent = True
+
+    def _input_flushed(self) -> None:
+        """Drop what the client no longer wants, and what we sent before hearing of it."""
+        if self._sent:
+            self._sent = False  # our own flush is told us too
+            self._outbox.clear()
+            termios.tcflush(self._slave, termios.TCIFLUSH)
 
     def _settings_changed(self) -> None:
         self._watch_settings()

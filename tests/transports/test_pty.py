@@ -1,5 +1,6 @@
 """The emulator's pseudo-terminal, opened by pyserial as any program would."""
 
+import asyncio
 import os
 import termios
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ import pytest
 import serial
 
 from drivers.transports.pty import PseudoTerminal
-from tests.transports.contract import Recorder, turns
+from tests.transports.contract import PATIENCE, Recorder, turns
 
 
 @pytest.fixture
@@ -54,10 +55,10 @@ async def test_a_changed_baud_rate_is_told_without_any_data(
 async def test_setting_the_same_rate_again_is_not_told(
     host: PseudoTerminal, heard: Recorder
 ) -> None:
-    for _ in range(3):
+    for count in (1, 2, 3):
         with serial.Serial(host.path, 115200) as client:
             client.write(b"x")
-            await turns()
+            await heard.until(lambda count=count: heard.data == b"x" * count)  # type: ignore[misc]  # a default, not an argument
     assert heard.events == [115200, b"x", b"x", b"x"]
 
 
@@ -97,9 +98,10 @@ async def test_a_client_that_reads_late_gets_what_was_kept(host: PseudoTerminal)
         data = bytes(range(256)) * 32
         host.write(data)
         received = b""
-        while len(received) < len(data):
-            received += client.read(1000)
-            await turns(2)
+        async with asyncio.timeout(PATIENCE):
+            while len(received) < len(data):
+                received += client.read(1000)
+                await turns(2)
         assert received == data
         assert host.dropped == 0
 

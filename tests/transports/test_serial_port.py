@@ -29,7 +29,7 @@ from drivers.transports.open_port import _open_error, open_port, shorten_latency
 from drivers.transports.port_holders import holders_of
 from drivers.transports.pty import PseudoTerminal
 from drivers.transports.serial_port import SerialPort, open_serial_port
-from tests.transports.contract import Recorder, turns
+from tests.transports.contract import PATIENCE, Recorder, turns
 
 TIOCGEXCL = 0x80045440  # include/uapi/asm-generic/ioctls.h
 KERNEL_HOLDS_AT_MOST = 40_000  # bytes a pty takes when nobody reads; 18 432 seen
@@ -55,6 +55,14 @@ class SilentMaster:
             return os.read(self.master, 65536)
         except BlockingIOError:
             return b""
+
+    async def receives(self, count: int) -> bytes:
+        received = b""
+        async with asyncio.timeout(PATIENCE):
+            while len(received) < count:
+                received += self.read()
+                await turns(2)
+        return received
 
     def close(self) -> None:
         for descriptor in (self.master, self.slave):
@@ -101,7 +109,7 @@ async def test_the_baud_rate_changes_live_and_data_passes_at_it(
 
         assert port.baud_rate == baud_rate
         assert baud_rate_of(far.master) == baud_rate
-        assert far.read() == b"there"
+        assert await far.receives(5) == b"there"
 
 
 async def test_setting_the_rate_leaves_the_raw_mode_alone(far: SilentMaster) -> None:
@@ -189,16 +197,6 @@ async def test_the_end_of_file_is_read_once_and_never_again(
         assert far.path in str(loss)
 
 
-async def test_what_came_before_the_hang_up_is_delivered_first(far: SilentMaster) -> None:
-    async with opened(far.path) as (_, heard):
-        os.write(far.master, b"last words")
-        await turns()
-        far.close()
-        await heard.is_lost()
-
-        assert heard.data == b"last words"
-
-
 async def test_a_lost_port_frees_its_descriptor_at_once(far: SilentMaster) -> None:
     before = descriptors()
     async with opened(far.path) as (port, heard):
@@ -271,13 +269,8 @@ async def test_a_slow_reader_gets_every_byte_in_order(far: SilentMaster) -> None
     async with opened(far.path) as (port, heard):
         for start in range(0, len(data), 100):
             port.write(data[start : start + 100])
-        received = b""
-        async with asyncio.timeout(5):
-            while len(received) < len(data):
-                received += far.read()
-                await turns(2)
 
-        assert received == data
+        assert await far.receives(len(data)) == data
         assert heard.events == []
 
 
@@ -304,7 +297,7 @@ async def test_a_port_that_takes_nothing_for_long_is_lost(far: SilentMaster) -> 
 async def test_draining_ends_when_a_stuck_port_is_lost(far: SilentMaster) -> None:
     async with opened(far.path, stuck_after=0.02) as (port, heard):
         port.write(bytes(KERNEL_HOLDS_AT_MOST))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await port.drain()
         await heard.is_lost()
 
