@@ -94,7 +94,10 @@ class Bm1384Fields:
 
 @dataclass(frozen=True, slots=True)
 class Bm1384Job:
-    """64 bytes, no CRC: midstate, ticket, nonce count, slot, then header bytes 64-75 reversed."""
+    """64 bytes, no CRC: midstate, ticket, count of nonces, slot, then nbits, ntime, merkle tail.
+
+    The last three are the header's bytes 64-75, with the words in reverse.
+    """
 
     def versions(self, work: Work) -> tuple[int, ...]:
         """Return the base version: the chip knows one midstate."""
@@ -119,7 +122,7 @@ class Bm1384Job:
         """Return the packet of ``job``."""
         return _JOB.pack(
             *(words_reversed(job.midstate), job.ticket, job.nonces, job.slot),
-            *(job.nbits.to_bytes(4, "big"), job.ntime.to_bytes(4, "big"), job.merkle_tail[::-1]),
+            *(job.nbits.to_bytes(4, "little"), job.ntime.to_bytes(4, "little"), job.merkle_tail),
         )
 
     def decode(self, packet: bytes) -> Bm1384Fields:
@@ -130,9 +133,9 @@ class Bm1384Job:
         return Bm1384Fields(
             slot=slot,
             midstate=words_reversed(midstate),
-            merkle_tail=tail[::-1],
-            ntime=int.from_bytes(ntime, "big"),
-            nbits=int.from_bytes(nbits, "big"),
+            merkle_tail=tail,
+            ntime=int.from_bytes(ntime, "little"),
+            nbits=int.from_bytes(nbits, "little"),
             ticket=ticket,
             nonces=nonces,
         )

@@ -81,6 +81,8 @@ class Chain:
         self._counters: list[ChipCounter] = []
         self._jobs_sent = 0
         self._assigned_at: float | None = None
+        self._pace = 0.0
+        self._pace_since = 0.0
         self._versions = 1
 
     # Bring-up and registers
@@ -132,6 +134,7 @@ class Chain:
         )
         offsets = b"" if self._jobs_sent else setup.nonce_offsets()
         self._jobs_sent += 1
+        self._note_pace(now)
         self._versions = len(versions) << setup.version_mask.bit_count()
         return settings + job + offsets
 
@@ -220,11 +223,10 @@ class Chain:
         """Return the chips that have worked for long, but said nothing."""
         if self._assigned_at is None or now - self._assigned_at > _IDLE_AFTER:
             return ()
-        per_nonce = self.ticket_difficulty * HASHES_PER_DIFFICULTY
         return tuple(
             chip
             for chip, counter in enumerate(self._counters)
-            if counter.is_silent(self._chip_hashrate, per_nonce, now)
+            if counter.is_silent(self._pace, self._pace_since, now)
         )
 
     def reports(self, now: float) -> tuple[ChipReport, ...]:
@@ -302,6 +304,12 @@ class Chain:
             core=self._setup.core_of(answer.nonce),
             ticket=use.ticket * self._scale,
         )
+
+    def _note_pace(self, now: float) -> None:
+        """Note since when chips should find as many nonces per second as they should now."""
+        pace = self._chip_hashrate / (self.ticket_difficulty * HASHES_PER_DIFFICULTY)
+        if pace != self._pace:
+            self._pace, self._pace_since = pace, now
 
     def _counters_since(self, now: float) -> list[ChipCounter]:
         if not self._counters:

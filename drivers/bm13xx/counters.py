@@ -80,9 +80,12 @@ class ChipCounter:
         self.heard_at += seconds
         self.rate.skip(seconds)
 
-    def is_silent(self, nominal: float, hashes_per_nonce: float, now: float) -> bool:
-        """Return whether 20 nonces are overdue, which chance does once in 500 million times."""
-        return nominal * (now - self.heard_at) > _SILENT_AFTER * hashes_per_nonce
+    def is_silent(self, nonces_per_second: float, since: float, now: float) -> bool:
+        """Return whether 20 nonces are overdue, which chance does once in 500 million times.
+
+        ``since`` is when the chip began to find ``nonces_per_second``.
+        """
+        return nonces_per_second * (now - max(self.heard_at, since)) > _SILENT_AFTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
