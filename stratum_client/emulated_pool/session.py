@@ -159,15 +159,18 @@ class PoolSession:
         if self._vardiff:
             self._vardiff.difficulty_set(self.desk.difficulty, self._state.agenda.now)
 
-    def change_difficulty(self, difficulty: float, *, with_job: bool = False) -> None:
-        """Set the difficulty, tell the client, and give it a job if the profile does so.
+    def change_difficulty(self, difficulty: float, *, with_job: bool | None = None) -> None:
+        """Set the difficulty and tell the client.
 
-        ``with_job`` gives it one in any case, so that the difficulty applies to something.
+        ``with_job`` says whether it gets a job too, to which the difficulty applies; None: as
+        the profile does it.
         """
         self.prepare_difficulty(difficulty)
         self._tell_difficulty()
         manners = self._profile.manners
-        if self.takes_jobs and (with_job or manners.notify_after_difficulty != "no"):
+        if with_job is None:
+            with_job = manners.notify_after_difficulty != "no"
+        if with_job and self.takes_jobs:
             template = self._state.chain.private()
             prefixed = manners.quick_difficulty_prefix + template.job_id
             clean = manners.notify_after_difficulty == "clean"

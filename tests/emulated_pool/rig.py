@@ -192,3 +192,14 @@ class Rig:
 def named(messages: list[Message], method: str) -> list[Any]:
     """Return the parameters of all messages for ``method``."""
     return [message["params"] for message in messages if message.get("method") == method]
+
+
+def kinds(messages: list[Message]) -> list[str]:
+    """Return what each message is: its method, or "reply"."""
+    return [message.get("method") or "reply" for message in messages]
+
+
+def heard(client: Client, method: str, *params: object) -> list[Message]:
+    """Send a request; return all that the pool says then."""
+    client.send(method, *params)
+    return client.hear()

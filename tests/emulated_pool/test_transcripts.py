@@ -35,17 +35,9 @@ class Recording:
     extranonce1: int
 
 
-def quiet(profile: Profile, *, first_notify_clean: bool | None = None) -> Profile:
-    """Return ``profile`` without the jobs it would send along with a difficulty."""
-    clean = profile.handshake.first_notify_clean
-    return replace(
-        profile,
-        manners=replace(profile.manners, notify_after_difficulty="no"),
-        handshake=replace(
-            profile.handshake,
-            first_notify_clean=clean if first_notify_clean is None else first_notify_clean,
-        ),
-    )
+def with_clean_start(profile: Profile) -> Profile:
+    """Return ``profile`` with a first job that is clean: public-pool did both."""
+    return replace(profile, handshake=replace(profile.handshake, first_notify_clean=True))
 
 
 RECORDINGS = [
@@ -87,14 +79,14 @@ RECORDINGS = [
     Recording(
         file="public-pool-probe-rejects",
         connection=1,
-        profile=quiet(PUBLIC_POOL, first_notify_clean=True),
+        profile=with_clean_start(PUBLIC_POOL),
         difficulty=None,
         extranonce1=0x1A462A71,
     ),
     Recording(
         file="public-pool-cpuminer-opt",
         connection=1,
-        profile=quiet(PUBLIC_POOL),
+        profile=PUBLIC_POOL,
         difficulty=None,
         extranonce1=0x5A142E6B,
     ),
