@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 from drivers.api import Work
@@ -96,7 +95,6 @@ def _command(kernel: str) -> list[str]:
     return [sys.executable, "-P", "-m", "drivers.cpu.worker", *named]
 
 
-@cache
 def _environment() -> dict[str, str] | None:
     """Return what makes the worker import this very copy of the package; None if it will anyway.
 

@@ -109,12 +109,11 @@ class PipeTransport:
 
     def _errors_readable(self) -> None:
         try:
-            data = os.read(self._error_output.fileno(), _READ_SIZE)
+            while data := os.read(self._error_output.fileno(), _READ_SIZE):
+                self._errors = (self._errors + data)[-_KEPT_ERRORS:]
         except BlockingIOError:
             return
-        self._errors = (self._errors + data)[-_KEPT_ERRORS:]
-        if not data:
-            self._loop.remove_reader(self._error_output)
+        self._loop.remove_reader(self._error_output)
 
     def _output_ended(self) -> None:
         """Reap the child, which is about to be gone; in a thread, for waiting blocks."""
@@ -126,7 +125,7 @@ class PipeTransport:
 
     def _reaped(self) -> None:
         if not self._error_output.closed:
-            self._errors_readable()
+            self._errors_readable()  # the last words, which say why
         self._lose(_end_in_words(self._process.returncode, self._errors))
         self._let_go()
         if not self._gone.done():

@@ -6,6 +6,7 @@ import struct
 from collections import Counter
 from collections.abc import Sequence
 from itertools import product
+from queue import Empty, SimpleQueue
 
 import pytest
 
@@ -35,8 +36,8 @@ NO_LIMITS = Limits(duty=100, solutions=65535)
 class Parent:
     """Reads what the searcher sends; ends it after a number of exhausted works."""
 
-    def __init__(self, choose: Choose, *, works: int = 1) -> None:
-        self.inbox = Inbox()
+    def __init__(self, choose: Choose, *, works: int = 1, inbox: Inbox | None = None) -> None:
+        self.inbox = inbox or Inbox()
         self.frames: list[Frame] = []
         self._works = works
         self._reader = FrameReader()
@@ -54,6 +55,19 @@ class Parent:
         self.frames += self._reader.receive_data(data)
         if sum(isinstance(frame, Exhausted) for frame in self.frames) == self._works:
             self.inbox.put(None)
+
+
+class RestingInbox(Inbox):
+    """Brings a further command when the searcher has none left and nothing to do."""
+
+    def __init__(self, further: Frame) -> None:
+        super().__init__()
+        self._further: list[Frame] = [further]
+
+    def wait(self, seconds: float | None) -> list[Frame | None]:
+        if seconds is None and self._commands.empty() and self._further:
+            self.put(self._further.pop())
+        return super().wait(seconds)
 
 
 def assignment(
@@ -218,34 +232,24 @@ def test_after_a_stop_nothing_is_searched_and_what_was_done_is_reported() -> Non
         stop: bytearray,
         /,
     ) -> tuple[list[tuple[int, int]], int]:
-        if stop[0]:
-            return [], 0
         targets.append(target)
-        if len(targets) == 1:
-            parent.inbox.put(Stop())
-        elif target == 1:
-            parent.inbox.put(None)
+        parent.inbox.put(Stop() if target == 1 else None)
         return [], 10
 
-    parent = Parent(always(scan))
-    parent.inbox.put(NO_LIMITS)
-    parent.inbox.put(assignment(sequence=1, target=1, nonces=2**32))
+    parent = Parent(always(scan), inbox=RestingInbox(assignment(sequence=2, target=2)))
+    frames = parent.serve(NO_LIMITS, assignment(sequence=1, target=1))
 
-    class AfterStop:
-        """Sends new work as soon as the stop has been answered."""
+    assert targets == [1, 2], "the second work came when the searcher had come to rest"
+    assert frames[1:] == [Progress(sequence=1, hashes=10, held_back=False)]
 
-        def __call__(self, data: bytes) -> None:
-            parent.frames += FrameReader().receive_data(data)
-            if isinstance(parent.frames[-1], Progress):
-                parent.inbox.put(assignment(sequence=2, target=2, nonces=10))
-            if isinstance(parent.frames[-1], Exhausted):
-                parent.inbox.put(None)
 
-    searcher = Searcher(parent.inbox, AfterStop(), always(scan))
-    searcher.serve()
+def test_an_exhausted_searcher_rests_until_there_is_more() -> None:
+    parent = Parent(with_hashlib, works=2, inbox=RestingInbox(assignment(sequence=2)))
 
-    assert targets == [1, 2]
-    assert Progress(sequence=1, hashes=10, held_back=False) in parent.frames
+    frames = parent.serve(NO_LIMITS, assignment(sequence=1))
+
+    assert [f.sequence for f in frames if isinstance(f, Exhausted)] == [1, 2]
+    assert sum(f.hashes for f in frames if isinstance(f, Progress)) == 600
 
 
 def test_the_kernel_is_chosen_by_the_number_of_versions() -> None:
@@ -297,3 +301,35 @@ def test_a_command_sets_the_stop_flag_and_the_look_clears_it() -> None:
     assert commands == [Stop()]
     assert inbox.stop[0] == 0
     assert inbox.wait(0.0) == []
+
+
+@pytest.mark.parametrize("already_there", [0, 1, 3])
+def test_a_command_that_comes_right_after_the_look_stops_the_next_search(
+    already_there: int,
+) -> None:
+    class LateCommand(SimpleQueue[Frame | None]):
+        """The reading thread puts a command when the other has just seen that there is none."""
+
+        late = False
+
+        def get(self, block: bool = True, timeout: float | None = None) -> Frame | None:
+            try:
+                return super().get(block, timeout)
+            except Empty:
+                if not self.late:
+                    self.late = True
+                    inbox.put(Stop())
+                raise
+
+        def get_nowait(self) -> Frame | None:
+            return self.get(block=False)
+
+    inbox = Inbox()
+    inbox._commands = LateCommand()
+    for _ in range(already_there):
+        inbox.put(NO_LIMITS)
+
+    assert inbox.wait(0.0) == [NO_LIMITS] * already_there
+    assert inbox.stop[0] == 1
+    assert inbox.wait(0.0) == [Stop()]
+    assert inbox.stop[0] == 0

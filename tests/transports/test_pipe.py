@@ -1,5 +1,6 @@
 import asyncio
 import os
+import select
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -72,6 +73,13 @@ async def _nothing_is_left_behind() -> AsyncIterator[None]:
 
 def descriptors() -> set[str]:
     return {entry.name for entry in Path("/proc/self/fd").iterdir() if entry.exists()}
+
+
+def block_until_dead(pid: int) -> None:
+    process = os.pidfd_open(pid)
+    readable, _, _ = select.select([process], [], [], TIMEOUT)
+    os.close(process)
+    assert readable
 
 
 def children() -> set[str]:
@@ -172,9 +180,7 @@ async def test_writes_after_the_loss_are_swallowed() -> None:
 
 async def test_writes_to_a_child_that_just_died_are_swallowed() -> None:
     port = Port("pass")
-    process = os.pidfd_open(port.pipe.pid)
-    await asyncio.to_thread(os.waitid, os.P_PIDFD, process, os.WEXITED | os.WNOWAIT)
-    os.close(process)
+    block_until_dead(port.pipe.pid)  # without a turn of the event loop
 
     port.pipe.write(b"more")
     port.pipe.write(b"and more")
