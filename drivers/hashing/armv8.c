@@ -101,41 +101,41 @@ static unsigned may_hit(const struct search *search, const struct head *const he
     return hits;
 }
 
-static void scan_nonces(struct search *search, unsigned which, uint32_t first, uint32_t count)
+static void scan_nonces(struct search *search, unsigned which)
 {
     const struct head *head = &search->head[which], *const heads[LANES] = {head, head, head, head};
     uint32x4_t stored[LANES][16];
     const uint32x4_t *const schedules[LANES] = {stored[0], stored[1], stored[2], stored[3]};
-    for (uint32_t done = 0; done < count; done += LANES) {
-        EACH(store_schedule(search, first + done + i, stored[i]));
+    for (uint32_t done = 0; done < search->count; done += LANES) {
+        EACH(store_schedule(search, search->first + done + i, stored[i]));
         unsigned hits = may_hit(search, heads, schedules);
         for (unsigned lane = 0; hits; lane++, hits >>= 1)
             if (hits & 1)
-                candidate(search, which, first + done + lane);
+                candidate(search, which, search->first + done + lane);
     }
 }
 
-static void scan_heads(struct search *search, unsigned which, uint32_t first, uint32_t count)
+static void scan_heads(struct search *search, unsigned which)
 {
     const struct head *head = &search->head[which];
     const struct head *const heads[LANES] = {head, head + 1, head + 2, head + 3};
     uint32x4_t stored[16];
     const uint32x4_t *const schedules[LANES] = {stored, stored, stored, stored};
-    for (uint32_t done = 0; done < count; done++) {
-        store_schedule(search, first + done, stored);
+    for (uint32_t done = 0; done < search->count; done++) {
+        store_schedule(search, search->first + done, stored);
         unsigned hits = may_hit(search, heads, schedules);
         for (unsigned lane = 0; hits; lane++, hits >>= 1)
             if (hits & 1)
-                candidate(search, which + lane, first + done);
+                candidate(search, which + lane, search->first + done);
     }
 }
 
-void scan_armv8(struct search *search, uint32_t first, uint32_t count)
+void scan_armv8(struct search *search)
 {
     unsigned head = 0;
     for (; head + LANES <= search->heads; head += LANES)
-        scan_heads(search, head, first, count);
+        scan_heads(search, head);
     for (; head < search->heads; head++)
-        scan_nonces(search, head, first, count);
+        scan_nonces(search, head);
 }
 #endif

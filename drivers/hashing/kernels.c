@@ -30,9 +30,11 @@ static int has_feature(unsigned bit)
 static const char *sha_ni_missing(void)
 {
     unsigned eax, ebx, ecx, edx;
-    if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_SSE4_1) && has_feature(bit_SHA))
-        return "";
-    return "this CPU has no SHA extensions";
+    if (!has_feature(bit_SHA))
+        return "this CPU has no SHA extensions";
+    if (!__get_cpuid(1, &eax, &ebx, &ecx, &edx) || !(ecx & bit_AVX) || !saves_registers(6))
+        return "this CPU has SHA extensions, but not the AVX that the kernel needs as well";
+    return "";
 }
 
 static const char *avx2_missing(void)

@@ -168,17 +168,18 @@ TARGET static VEC second_hash(VEC w[16])
     return h + SPLAT(s[7]);
 }
 
-TARGET void FUNCTION(struct search *search, uint32_t first, uint32_t count)
+TARGET void FUNCTION(struct search *search)
 {
     VEC stored[64], w[16];
     const VEC reject = SPLAT(search->reject);
-    for (uint32_t done = 0; done < count; done += LANES) {
-        uint32_t nonce = first + done;
+    for (uint32_t done = 0; done < search->count; done += LANES) {
+        uint32_t nonce = search->first + done;
         VEC nonces = NONCES(nonce);
         store_schedule(search, nonces, stored);
         for (unsigned head = 0; head < search->heads; head++) {
             first_hash(search, &search->head[head], nonces, stored, w);
-            unsigned hits = ZERO_LANES(second_hash(w) & reject);
+            VEC rejected = second_hash(w) & reject;
+            unsigned hits = ZERO_LANES(rejected);
             for (uint32_t lane = 0; hits; lane++, hits >>= 1)
                 if (hits & 1)
                     candidate(search, head, nonce + lane);

@@ -13,7 +13,7 @@
 
 #define MAX_HEADS 16
 #define MAX_HITS 8192     /* per search; then it ends early */
-#define CHUNK_HASHES 2048 /* between two looks at the stop flag; must not exceed MAX_HITS */
+#define CHUNK_HASHES 4096 /* between two looks at the stop flag; must not exceed MAX_HITS */
 
 struct hit {
     uint32_t nonce;
@@ -44,7 +44,7 @@ struct search {
 
 /* A kernel calls `candidate` for at least every hash of the chunk that meets the target. It may
  * try nonces beyond the chunk, up to the end of its last batch. */
-typedef void scan_function(struct search *search, uint32_t first, uint32_t count);
+typedef void scan_function(struct search *search);
 
 struct kernel {
     const char *name;
