@@ -245,7 +245,7 @@ class Pool:
                 self._share_answered(event)
             case DifficultyChanged(difficulty=difficulty):
                 self.difficulty = difficulty
-                self._log.info("pool.difficulty", difficulty=difficulty)
+                self._log.info("pool.difficulty", difficulty=float(f"{difficulty:.6g}"))
             case Authorized():
                 self.state = PoolState.WAITING
                 self._log.info("pool.authorized", user=self.config.user)
@@ -284,7 +284,7 @@ class Pool:
             job=job.job_id,
             height=job.height,
             clean=job.clean,
-            difficulty=job.difficulty,
+            difficulty=float(f"{job.difficulty:.6g}"),
             branches=len(job.merkle_branch),
         )
         if abs(job.ntime - self._clock.wall()) > NTIME_TOLERANCE:

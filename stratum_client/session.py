@@ -97,6 +97,7 @@ class Session:
         self._refusals = RefusalWatch()
         self._jobs: dict[str | int, Job] = {}
         self._early: deque[list[object]] = deque(maxlen=MAX_EARLY_JOBS)
+        self._heard_difficulty = False
         self._bad_jobs = 0
         self._suggested: tuple[float, float] | None = None
         self._incoming = bytearray()
@@ -341,9 +342,11 @@ class Session:
     # --- what is in force ---
 
     def _difficulty_set(self, now: float, *, changed: bool) -> None:
+        """Let a difficulty hold for the jobs to come; the first one also for a job before it."""
+        first, self._heard_difficulty = not self._heard_difficulty, True
         if changed:
             self._events.append(DifficultyChanged(difficulty=self._terms.difficulty))
-            if self._habits.immediate_difficulty:
+            if first or self._habits.immediate_difficulty:
                 self._reissue(now, clean=False)
 
     def _mask_set(self, now: float, *, lost: int) -> None:

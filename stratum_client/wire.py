@@ -1,7 +1,7 @@
 """Stratum v1 lines: bytes to typed messages and back; nothing here keeps state.
 
-A pool is not trusted: nesting, number lengths, duplicate keys and constants that are no JSON are
-refused before anything is done with a line.
+A pool is not trusted: nesting, number lengths and duplicate keys are refused before anything is
+done with a line. NaN and infinities, which are no JSON, are read and count as no number.
 
 Source: the Stratum v1 documentation; JSON-RPC forms as real pools send them.
 """
@@ -148,13 +148,7 @@ def _bounded_int(digits: str) -> int:
     return int(digits)
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
-
-
-_DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=_bounded_int, parse_constant=_refuse_constant
-)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_bounded_int)
 
 
 def _failure_in(message: dict[str, object]) -> Failure | None:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from typing import Any, TypeVar
 
 import pytest
@@ -272,7 +273,10 @@ def test_a_version_mask_holds_at_once(vector: Vector) -> None:
     assert talk.jobs[-1].version_mask == int(vector["mask_after"], 16) & int(asked, 16)
 
 
-@pytest.mark.parametrize("value", [0, -1, "x", None, True, [], {}, "nan", "inf", 1e39, 1e-12])
+@pytest.mark.parametrize(
+    "value",
+    [0, -1, "x", None, True, [], {}, "nan", "inf", 1e39, 1e-12, math.nan, math.inf, -math.inf],
+)
 def test_a_difficulty_that_is_none_changes_nothing(value: Any) -> None:
     talk = Talk().opened()
     talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [8]})
@@ -284,8 +288,19 @@ def test_a_difficulty_that_is_none_changes_nothing(value: Any) -> None:
     assert talk.jobs[-1].difficulty == 8
 
 
+def test_the_first_difficulty_also_holds_for_a_job_before_it() -> None:
+    talk = Talk().opened()
+    talk.notifies("a")
+
+    talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [0.001]})
+
+    assert [job.difficulty for job in talk.jobs] == [1, 0.001]
+    assert not talk.jobs[-1].clean
+
+
 def test_a_raised_difficulty_leaves_jobs_in_flight_alone() -> None:
     talk = Talk().opened()
+    talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [1]})
     talk.notifies("a")
 
     talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [1000]})
@@ -296,6 +311,7 @@ def test_a_raised_difficulty_leaves_jobs_in_flight_alone() -> None:
 
 def test_two_low_difficulty_refusals_after_a_raise_make_it_immediate() -> None:
     talk = Talk().opened()
+    talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [1]})
     talk.notifies("a")
     talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [1000]})
 
@@ -384,6 +400,7 @@ def test_a_reused_job_id_with_other_contents_is_a_new_job() -> None:
 
 def test_the_same_job_at_another_difficulty_is_issued_again() -> None:
     talk = Talk().opened()
+    talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [1]})
     talk.notifies("a")
     talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [4]})
 

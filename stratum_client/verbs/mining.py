@@ -1,0 +1,90 @@
+"""What `run` and `demo` share: mine in the foreground, show it, sum it up."""
+
+import argparse
+import asyncio
+import json
+import sys
+from dataclasses import replace
+from random import Random
+
+import structlog
+
+from drivers.api import Log
+from stratum_client import __version__
+from stratum_client.clock import SystemClock
+from stratum_client.config import Config, DeviceConfig
+from stratum_client.daemon import Daemon
+from stratum_client.live_view import LiveView
+from stratum_client.log import configure_logging
+from stratum_client.stats import RigStats
+from stratum_client.status_text import status_fields, status_lines
+
+STATUS_EVERY = 30.0
+"""Seconds between the status lines of a log that nobody watches live."""
+
+EXIT_INTERRUPTED = 130
+
+
+def with_default_device(config: Config) -> Config:
+    """Return ``config`` with the software hasher where nothing else is configured."""
+    if config.devices:
+        return config
+    return replace(config, devices=(DeviceConfig(name="cpu", driver="cpu"),))
+
+
+async def mine(config: Config, options: argparse.Namespace) -> int:
+    """Mine with ``config`` until a signal or the end of --for; return the exit code."""
+    daemon = Daemon(config, clock=SystemClock(), random=Random(), log_for=component_log)
+    view = _live_view(daemon, options)
+    configure_logging(
+        config.log,
+        stream=sys.stderr if options.json else sys.stdout,
+        secrets=config.secrets,
+        write=view.write if view else None,
+    )
+    for warning in config.warnings:
+        component_log("config").warning("config.warning", text=warning)
+    daemon.stop_on_signals()
+    if options.duration:
+        asyncio.get_running_loop().call_later(options.duration, daemon.stop)
+    try:
+        async with asyncio.TaskGroup() as group:
+            shown = group.create_task(view.run() if view else _log_status(daemon), name="status")
+            exit_code = await daemon.run()
+            shown.cancel()
+    except asyncio.CancelledError:
+        return EXIT_INTERRUPTED
+    _sum_up(daemon.snapshot(), options, live=view is not None)
+    return exit_code
+
+
+def component_log(component: str) -> Log:
+    """Return the logger of one component."""
+    log: Log = structlog.get_logger().bind(component=component)
+    return log
+
+
+def _live_view(daemon: Daemon, options: argparse.Namespace) -> LiveView | None:
+    """Return the live view where somebody looks at a terminal."""
+    if options.json or not sys.stdout.isatty():
+        return None
+    title = f"stratum-client {__version__}"
+
+    def lines(width: int) -> list[str]:
+        return status_lines(daemon.snapshot(), title=title, width=width)
+
+    return LiveView(sys.stdout, lines)
+
+
+async def _log_status(daemon: Daemon) -> None:
+    log = component_log("status")
+    while True:
+        await asyncio.sleep(STATUS_EVERY)
+        log.info("status", **status_fields(daemon.snapshot()))
+
+
+def _sum_up(stats: RigStats, options: argparse.Namespace, *, live: bool) -> None:
+    if options.json:
+        print(json.dumps(stats.summary()), flush=True)  # noqa: T201  # the promised last line
+    elif not live:
+        component_log("status").info("daemon.stopped", **status_fields(stats))

@@ -1,0 +1,125 @@
+"""`stratum-client pools test URL`: what a pool grants and sends, without mining."""
+
+import argparse
+import asyncio
+import json
+import os
+from pathlib import Path
+
+from stratum_client.bitcoin_address import AddressError, script_of
+from stratum_client.config import PoolConfig
+from stratum_client.config_arguments import PoolArguments, with_arguments
+from stratum_client.errors import ConnectError
+from stratum_client.pool_probe import ProbeReport, probe
+from stratum_client.status_text import scaled
+
+EXIT_OK, EXIT_FAILED = 0, 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `pools` takes."""
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    test = actions.add_parser("test", help="connect and report; no mining")
+    test.add_argument("url", metavar="URL", help="such as stratum+tcp://HOST:PORT")
+    test.add_argument("--user", required=True, metavar="USER", help="ADDRESS.WORKER or account")
+    test.add_argument("--password", metavar="PASSWORD", help="default: x")
+    test.add_argument("--password-file", metavar="FILE", type=Path, help="file with the password")
+    test.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Test a pool; the exit code says whether one could mine there."""
+    arguments = PoolArguments(
+        url=options.url,
+        user=options.user,
+        password=options.password,
+        password_file=str(options.password_file) if options.password_file else None,
+    )
+    [pool] = with_arguments(None, pools=[arguments], environ=os.environ).pools
+    try:
+        facts = _facts(pool, asyncio.run(probe(pool)))
+    except ConnectError as error:
+        facts = {"url": str(pool.url), "ok": False, "error": str(error)}
+    if options.json:
+        print(json.dumps(facts))  # noqa: T201  # the terminal is our output
+    else:
+        for name, value in facts.items():
+            print(f"{name.replace('_', ' '):<20} {_shown(value)}")  # noqa: T201  # as above
+    return EXIT_OK if facts["ok"] else EXIT_FAILED
+
+
+def _facts(pool: PoolConfig, report: ProbeReport) -> dict[str, object]:
+    """Return everything worth knowing, in the order of the conversation."""
+    facts: dict[str, object] = {
+        "url": str(pool.url),
+        "ok": report.error is None,
+        "connect_ms": round(1000 * report.connect_seconds, 1),
+    }
+    if report.round_trip is not None:
+        facts["answer_ms"] = round(1000 * report.round_trip, 1)
+    if report.extensions:
+        mask = report.extensions.version_mask
+        facts["version_rolling"] = f"{mask:08x}" if mask is not None else False
+    elif report.round_trip is not None:
+        facts["version_rolling"] = "the pool does not answer configure"
+    if report.subscription:
+        facts["extranonce1"] = report.subscription.extranonce1.hex()
+        facts["extranonce2_size"] = report.subscription.extranonce2_size
+        facts["session_id"] = report.subscription.session_id
+    facts["authorized"] = report.authorized
+    facts["difficulty"] = report.difficulty
+    facts |= _job_facts(pool, report)
+    if report.messages:
+        facts["messages"] = list(report.messages)
+    if report.error:
+        facts["error"] = str(report.error)
+    return facts
+
+
+def _job_facts(pool: PoolConfig, report: ProbeReport) -> dict[str, object]:
+    job, coinbase = report.job, report.coinbase
+    if not job or not coinbase:
+        return {}
+    return {
+        "job": job.job_id,
+        "height": job.height,
+        "transactions": "none" if not job.merkle_branch else f"{len(job.merkle_branch)} branches",
+        "network_difficulty": report.network_difficulty,
+        "coinbase_value_btc": coinbase.value / 1e8,
+        "payees": [
+            {"script": output.script.hex(), "btc": output.value / 1e8}
+            for output in coinbase.outputs
+            if output.value
+        ],
+        "pays_you_percent": _own_percent(pool, report),
+    }
+
+
+def _own_percent(pool: PoolConfig, report: ProbeReport) -> float | None:
+    """Return how much of the coinbase goes to the address in the user name; None without one."""
+    address = pool.user.partition(".")[0]
+    try:
+        mine = script_of(address)
+    except AddressError:
+        return None
+    coinbase = report.coinbase
+    if coinbase is None or not coinbase.value:
+        return None
+    own = sum(output.value for output in coinbase.outputs if output.script == mine)
+    return round(100 * own / coinbase.value, 4)
+
+
+def _shown(value: object) -> str:
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "-"
+        case float():
+            return scaled(value) if value >= 1e6 else f"{value:g}"
+        case list():
+            return "; ".join(_shown(item) for item in value)
+        case dict():
+            return " ".join(f"{name} {_shown(item)}" for name, item in value.items())
+        case _:
+            return str(value)

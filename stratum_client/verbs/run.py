@@ -1,0 +1,51 @@
+"""`stratum-client run`: the daemon, in the foreground."""
+
+import argparse
+import asyncio
+import os
+from pathlib import Path
+
+from stratum_client.clock import SystemClock
+from stratum_client.config_arguments import with_arguments
+from stratum_client.config_file import FILE_NAME, find_config, load_config
+from stratum_client.errors import ConfigError
+from stratum_client.state_lock import default_state_dir, lock_state_dir
+from stratum_client.verbs.arguments import (
+    add_device_arguments,
+    add_pool_arguments,
+    add_run_time_arguments,
+    pools_of,
+)
+from stratum_client.verbs.mining import mine, with_default_device
+
+NO_POOL = f"""\
+there is no pool to mine at. Name one, with the address or account it shall pay:
+  stratum-client run --pool stratum+tcp://HOST:PORT --user ADDRESS.WORKER
+or write a file {FILE_NAME} with a [[pool]]; to try without any pool: stratum-client demo"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` takes."""
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        help=f"settings (default: ./{FILE_NAME}, then ~/.config/stratum-client/, then "
+        "/etc/stratum-client/); the command line comes before the file",
+    )
+    add_pool_arguments(parser)
+    add_device_arguments(parser)
+    add_run_time_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Mine until stopped."""
+    config = load_config(options.config or find_config())
+    config = with_arguments(
+        config, pools=pools_of(options), devices=options.devices, environ=os.environ
+    )
+    if not config.pools:
+        raise ConfigError("run", NO_POOL)
+    state_dir = config.state_dir or default_state_dir()
+    with lock_state_dir(state_dir, now=SystemClock().wall()):
+        return asyncio.run(mine(with_default_device(config), options))

@@ -1,0 +1,108 @@
+"""Each scripted fault of the embedded pool: the session comes back, and both tallies agree."""
+
+import asyncio
+
+import pytest
+
+from stratum_client.emulated_pool.chain import ChainSettings
+from stratum_client.emulated_pool.settings import PoolSettings
+from stratum_client.job import Fate
+from tests.e2e.rig import DIFFICULTY, Bench, mining
+
+ENDS_THE_SESSION = [
+    *("close", "reset", "restart", "silence", "hang", "half-line", "giant-line=3000000"),
+    *("send=garbage", "send=not-utf-8", "send=deep-json", "send=huge-integer", "send=array"),
+    *("send=duplicate-keys", "send=nul-bytes", "send=deep-open-json", "send=half-json"),
+    *("redirect", "storm=30"),
+]
+HARMLESS = [
+    *("send=blank-lines", "send=orphan-reply", "send=orphan-error", "send=unknown-method"),
+    *("send=params-object", "send=params-missing"),
+    *("job=prev-short", "job=merkle-30", "job=nbits-0", "job=nbits-easy", "job=version-9"),
+    *("job=cb-nonull", "job=cb-trailing", "job=cb-scriptlen", "job=cb-value", "job=cb-odd"),
+    *("job=empty-job", "job=long-job", "job=job-null", "job=params-7", "job=params-0"),
+    *("job=all-numbers", "job=8params", "job=10params", "job=version-short", "job=job-int"),
+    *("job=clean-int", "job=upper-case", "repeat-job", "reuse-job-id"),
+    *("difficulty=zero", "difficulty=negative", "difficulty=infinity", "difficulty=too-large"),
+    *("difficulty=tiny", "difficulty=true", "difficulty=word", "difficulty=missing"),
+    *("swing=4", "extranonce", "extranonce=8/1", "extranonce=0/16", "mask=00c00000", "mask=0"),
+    *(
+        "block",
+        "dirty-block",
+        "work",
+        "clean-work",
+        "ping",
+        "ping=3",
+        "message=\x1b[2Jhi",
+        "version",
+    ),
+    *("ask=mining.whatever", "flood=500"),
+]
+AT_ALL_TIMES = [
+    *("early-notify", "segments", "segments=7", "together", "crlf", "blank-lines", "unpadded"),
+    *("reply=twice", "reply=id-text", "reply=id-float", "reply=delay,seconds=50ms"),
+    *("reply=drop,method=mining.configure", "reply=error-text,method=mining.configure"),
+    *("reply=result-odd,method=mining.configure", "reply=error-list,method=mining.configure"),
+    *("ping=client,every=50ms", "work,every=30ms", "clean-work,every=60ms", "block,every=100ms"),
+    *("dirty-block,every=80ms", "swing=4,every=150ms", "extranonce,every=150ms"),
+]
+
+
+async def play(bench: Bench, fault: str) -> None:
+    """Mine ten shares, inject the fault, mine ten more."""
+    await bench.mine_shares(10)
+    bench.server.inject(fault)
+    await asyncio.sleep(0.05)
+    await bench.mine_shares(10)
+
+
+@pytest.mark.parametrize("fault", ENDS_THE_SESSION)
+async def test_a_session_that_ends_comes_back(fault: str) -> None:
+    async with mining() as bench:
+        await play(bench, fault)
+        await bench.until(lambda: bool(bench.log.named("pool.lost")))
+        await bench.mine_shares(10)
+
+    bench.assert_tallies_agree()
+    if not fault.startswith("storm"):
+        assert bench.ours.fates[Fate.REJECTED] == 0
+        assert bench.theirs.invalid == bench.theirs.unauthorized == 0, "a share of a dead session"
+
+
+@pytest.mark.parametrize("fault", HARMLESS)
+async def test_a_session_goes_on_through_what_is_harmless(fault: str) -> None:
+    async with mining() as bench:
+        await play(bench, fault)
+
+    assert not bench.log.named("pool.lost")
+    assert bench.ours.fates[Fate.REJECTED] == 0
+    bench.assert_tallies_agree()
+
+
+@pytest.mark.parametrize("fault", AT_ALL_TIMES)
+async def test_mining_works_with_a_pool_that_always_does_so(fault: str) -> None:
+    async with mining() as bench:
+        bench.server.inject(fault, lasting=True)
+        bench.server.drop_clients()
+        await bench.mine_shares(30)
+
+    assert bench.ours.fates[Fate.REJECTED] == 0
+    bench.assert_tallies_agree()
+
+
+@pytest.mark.parametrize("profile_difficulty", [DIFFICULTY])
+@pytest.mark.parametrize("size", range(1, 17))
+async def test_every_size_of_extranonce2_works(size: int, profile_difficulty: float) -> None:
+    settings = PoolSettings(
+        difficulty=profile_difficulty,
+        vardiff="off",
+        extranonce1_size=size % 9,
+        extranonce2_size=size,
+        chain=ChainSettings(network_difficulty=1.0, branches=size),
+        block_every=0.1,
+    )
+    async with mining(settings) as bench:
+        await bench.mine_shares(10)
+
+    assert bench.ours.fates[Fate.REJECTED] == 0
+    bench.assert_tallies_agree()
