@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import struct
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,10 +15,12 @@ import pytest
 
 from drivers.api import Device, DeviceState, PortInfo, Setpoint, Solution, Work
 from drivers.cpu import device as device_module
+from drivers.cpu import process as process_module
 from drivers.cpu.device import DRIVER, CpuDevice
 from drivers.cpu.settings import CpuSettings
 from drivers.errors import (
     BringUpError,
+    DriverError,
     SettingError,
     TransportLostError,
     TransportTimeoutError,
@@ -353,6 +356,25 @@ async def test_a_python_that_cannot_be_started_is_an_error(monkeypatch: pytest.M
 
     with pytest.raises(BringUpError, match="cannot start '/missing/python'"):
         await cpu(RecordingMiner()).run()
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        (b"\x02??", BringUpError),
+        (b"\x07Rsha-ni" + b"\x09E" + bytes(8), TransportLostError),
+    ],
+)
+async def test_a_worker_that_talks_nonsense_fails_the_device(
+    said: bytes, expected: type[DriverError], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = f"import os; os.write(1, {said!r}); os.read(0, 1); os.read(0, 9999)"
+    monkeypatch.setattr(process_module, "_command", lambda _: [sys.executable, "-c", program])
+
+    with pytest.raises(expected, match="it sent nonsense"):
+        await asyncio.wait_for(cpu(RecordingMiner()).run(), TIMEOUT)
+
+    assert worker_pids(os.getpid()) == []
 
 
 async def test_a_cancelled_start_leaves_nothing_behind() -> None:
