@@ -45,7 +45,7 @@ async def serve(args: argparse.Namespace) -> int:
         await pool.start()
     except OSError as error:
         host, port = args.listen
-        reason = os.strerror(error.errno) if (error.errno or 0) > 0 else str(error)
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
         problem = f"cannot listen on {host}:{port}: {reason}"
         _Printer(sys.stderr).line(f"{problem}; choose another address with --listen HOST:PORT")
         return EXIT_FAILED
