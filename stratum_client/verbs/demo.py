@@ -6,6 +6,7 @@ from random import Random
 
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config, LogConfig, PoolConfig
+from stratum_client.config_arguments import with_arguments
 from stratum_client.emulated_pool.chain import ChainSettings
 from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.emulated_pool.settings import PoolSettings
@@ -48,7 +49,7 @@ async def _demo(options: argparse.Namespace) -> int:
                     share_interval=SHARE_INTERVAL,
                 ),
             ),
-            devices=tuple(options.devices),
             log=LogConfig(levels={"emulated_pool": "warning"}),
         )
+        config = with_arguments(config, devices=options.devices, environ={})
         return await mine(with_default_device(config), options)
