@@ -13,13 +13,14 @@ _HIDE_WRAP, _SHOW_WRAP = "\x1b[?7l", "\x1b[?7h"
 class LiveView:
     """Keeps a few lines redrawn in place; everything else goes through `write`."""
 
-    def __init__(self, stream: TextIO, lines: Callable[[int], list[str]]) -> None:
+    def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._lines = lines
+        self._lines: Callable[[int], list[str]] = lambda _: []
         self._drawn = 0
 
-    async def run(self) -> None:
-        """Redraw twice a second until cancelled; the last picture stays."""
+    async def run(self, lines: Callable[[int], list[str]]) -> None:
+        """Redraw what ``lines`` returns for a width, until cancelled; the last picture stays."""
+        self._lines = lines
         try:
             while True:
                 self._draw()

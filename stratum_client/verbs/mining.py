@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from random import Random
 
@@ -34,14 +35,14 @@ def with_default_device(config: Config) -> Config:
 
 async def mine(config: Config, options: argparse.Namespace) -> int:
     """Mine with ``config`` until a signal or the end of --for; return the exit code."""
-    daemon = Daemon(config, clock=SystemClock(), random=Random(), log_for=component_log)
-    view = _live_view(daemon, options)
+    view = LiveView(sys.stdout) if _is_watched(options) else None
     configure_logging(
         config.log,
         stream=sys.stderr if options.json else sys.stdout,
         secrets=config.secrets,
         write=view.write if view else None,
     )
+    daemon = Daemon(config, clock=SystemClock(), random=Random(), log_for=component_log)
     for warning in config.warnings:
         component_log("config").warning("config.warning", text=warning)
     daemon.stop_on_signals()
@@ -49,7 +50,8 @@ async def mine(config: Config, options: argparse.Namespace) -> int:
         asyncio.get_running_loop().call_later(options.duration, daemon.stop)
     try:
         async with asyncio.TaskGroup() as group:
-            shown = group.create_task(view.run() if view else _log_status(daemon), name="status")
+            showing = view.run(_status_of(daemon)) if view else _log_status(daemon)
+            shown = group.create_task(showing, name="status")
             exit_code = await daemon.run()
             shown.cancel()
     except asyncio.CancelledError:
@@ -64,16 +66,14 @@ def component_log(component: str) -> Log:
     return log
 
 
-def _live_view(daemon: Daemon, options: argparse.Namespace) -> LiveView | None:
-    """Return the live view where somebody looks at a terminal."""
-    if options.json or not sys.stdout.isatty():
-        return None
+def _is_watched(options: argparse.Namespace) -> bool:
+    """Return whether somebody looks at a terminal."""
+    return not options.json and sys.stdout.isatty()
+
+
+def _status_of(daemon: Daemon) -> Callable[[int], list[str]]:
     title = f"stratum-client {__version__}"
-
-    def lines(width: int) -> list[str]:
-        return status_lines(daemon.snapshot(), title=title, width=width)
-
-    return LiveView(sys.stdout, lines)
+    return lambda width: status_lines(daemon.snapshot(), title=title, width=width)
 
 
 async def _log_status(daemon: Daemon) -> None:
