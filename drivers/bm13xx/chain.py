@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from drivers.api import Solution, Work
 from drivers.bm13xx.bring_up import ROLLABLE, Action, ChainSetup
 from drivers.bm13xx.chip import ChipSpec
-from drivers.bm13xx.counters import ChipCounter, ChipReport
+from drivers.bm13xx.counters import ChipCounter, ChipReport, Exposure
 from drivers.bm13xx.frames import NonceFound, RegisterReply, ResponseReader
 from drivers.bm13xx.jobs import JobRequest, MidstateOf
 from drivers.bm13xx.slots import Slots, SlotUse
@@ -21,7 +21,7 @@ from drivers.header import midstate
 LONGEST_WORK = 2.0
 """Seconds after which chips get new work even if theirs would last: its time stamp grows old."""
 
-_IDLE_AFTER = 10 * LONGEST_WORK
+_IDLE_AFTER = 2 * LONGEST_WORK  # by then a device that has work would have sent it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,9 +80,7 @@ class Chain:
         self._slots = Slots(spec.slots)
         self._counters: list[ChipCounter] = []
         self._jobs_sent = 0
-        self._assigned_at: float | None = None
-        self._pace = 0.0
-        self._pace_since = 0.0
+        self._exposure = Exposure()
         self._versions = 1
 
     # Bring-up and registers
@@ -95,6 +93,7 @@ class Chain:
         """
         self._check(mhz)
         self._slots.clear()
+        self._exposure.end()
         self._jobs_sent = 0
         yield from self._setup.bring_up(mhz)
         if len(self._counters) != self.chips:
@@ -117,7 +116,6 @@ class Chain:
 
     def assign(self, work: Work, now: float) -> bytes:
         """Return the frames that put every chip to ``work``, settings that changed included."""
-        self._resume(now)
         settings = self._follow(work)
         versions = self.spec.jobs.versions(work)
         setup = self._setup
@@ -134,21 +132,19 @@ class Chain:
         )
         offsets = b"" if self._jobs_sent else setup.nonce_offsets()
         self._jobs_sent += 1
-        self._note_pace(now)
         self._versions = len(versions) << setup.version_mask.bit_count()
+        self._begin(now)
         return settings + job + offsets
 
     def forget_work(self) -> None:
         """Drop whatever the chips still find in older work: it has become worthless."""
         self._slots.forget_work()
+        self._exposure.end()
 
     @property
     def work_seconds(self) -> float:
         """Return after how many seconds the chips need new work, as far as the last one lasts."""
-        if not self.mhz:
-            return LONGEST_WORK
-        lasts = self.spec.search_seconds(self.mhz, self.chips, self._versions) / self._scale
-        return min(self.spec.work_part * lasts, LONGEST_WORK)
+        return min(self._lasts, LONGEST_WORK)
 
     # Answers
 
@@ -172,8 +168,9 @@ class Chain:
         Return False if the hash misses the chip's ticket: a hardware error.
         """
         counter = self._counters_since(now)[found.chip]
+        counter.heard_at = self._exposure.at(now)
         if not passes_ticket(difficulty, found.ticket):
-            counter.erred(found.core, now)
+            counter.erred(found.core)
             return False
         counter.found(found.ticket * HASHES_PER_DIFFICULTY, found.core, now)
         return True
@@ -221,12 +218,9 @@ class Chain:
 
     def silent_chips(self, now: float) -> tuple[int, ...]:
         """Return the chips that have worked for long, but said nothing."""
-        if self._assigned_at is None or now - self._assigned_at > _IDLE_AFTER:
-            return ()
+        exposure = self._exposure.at(now)
         return tuple(
-            chip
-            for chip, counter in enumerate(self._counters)
-            if counter.is_silent(self._pace, self._pace_since, now)
+            chip for chip, counter in enumerate(self._counters) if counter.is_silent(exposure)
         )
 
     def reports(self, now: float) -> tuple[ChipReport, ...]:
@@ -238,6 +232,7 @@ class Chain:
                 address=chip * self.spec.address_interval(self.chips),
                 nonces=counter.nonces,
                 errors=counter.errors,
+                hashes=counter.hashes,
                 proven=counter.rate.at(now),
                 nominal=self._chip_hashrate,
                 silent=chip in silent,
@@ -250,6 +245,14 @@ class Chain:
     @property
     def _chip_hashrate(self) -> float:
         return self.spec.hashrate(self.mhz) * self._scale
+
+    @property
+    def _lasts(self) -> float:
+        """Return for how many seconds the chips find something new in the last work."""
+        if not self.mhz:
+            return _IDLE_AFTER
+        lasts = self.spec.search_seconds(self.mhz, self.chips, self._versions) / self._scale
+        return min(self.spec.work_part * lasts, _IDLE_AFTER)
 
     def _check(self, mhz: float) -> None:
         limits = self.spec.frequency
@@ -305,21 +308,15 @@ class Chain:
             ticket=use.ticket * self._scale,
         )
 
-    def _note_pace(self, now: float) -> None:
-        """Note since when chips should find as many nonces per second as they should now."""
+    def _begin(self, now: float) -> None:
+        """Expect nonces from now on, and take a time without work out of every chip's past."""
         pace = self._chip_hashrate / (self.ticket_difficulty * HASHES_PER_DIFFICULTY)
-        if pace != self._pace:
-            self._pace, self._pace_since = pace, now
+        idle = self._exposure.begin(now, nonces_per_second=pace, seconds=self._lasts)
+        for counter in self._counters_since(now):
+            counter.rate.skip(idle)
 
     def _counters_since(self, now: float) -> list[ChipCounter]:
         if not self._counters:
-            self._counters = [ChipCounter(start=now) for _ in range(self.chips)]
+            heard_at = self._exposure.at(now)
+            self._counters = [ChipCounter(start=now, heard_at=heard_at) for _ in range(self.chips)]
         return self._counters
-
-    def _resume(self, now: float) -> None:
-        """Take a time without work out of every chip's past."""
-        if self._assigned_at is not None and now - self._assigned_at > _IDLE_AFTER:
-            for counter in self._counters_since(now):
-                counter.skip(now - self._assigned_at)
-        self._counters_since(now)
-        self._assigned_at = now

@@ -43,59 +43,78 @@ class Rate:
         return self._sum * math.exp(-(now - self._at) / _MEMORY)
 
 
+class Exposure:
+    """How many nonces each chip of a chain should have found so far, while it had work."""
+
+    def __init__(self) -> None:
+        self._expected = 0.0
+        self._pace = 0.0
+        self._since = 0.0
+        self._until: float | None = None
+
+    def begin(self, now: float, *, nonces_per_second: float, seconds: float) -> float:
+        """Start on work for ``seconds``; return for how many there has been none before."""
+        idle = 0.0 if self._until is None else max(now - self._until, 0.0)
+        self._expected = self.at(now)
+        self._pace, self._since, self._until = nonces_per_second, now, now + seconds
+        return idle
+
+    def end(self) -> None:
+        """Expect nothing more of the present work."""
+        self._pace = 0.0
+
+    def at(self, now: float) -> float:
+        """Return the number of nonces."""
+        until = now if self._until is None else min(now, self._until)
+        return self._expected + self._pace * max(until - self._since, 0.0)
+
+
 @dataclass(slots=True, kw_only=True)
 class ChipCounter:
-    """One chip: nonces that met their ticket, errors (that did not), when it was last heard."""
+    """One chip: nonces that met their ticket, errors (that did not), and the work they prove.
+
+    ``heard_at`` is its `Exposure` when it last said anything.
+    """
 
     start: float
+    heard_at: float
     nonces: int = 0
     errors: int = 0
     hashes: float = 0.0
-    heard_at: float = field(init=False)
     cores: dict[int, CoreCounter] = field(default_factory=dict)
     rate: Rate = field(init=False)
 
     def __post_init__(self) -> None:
-        self.heard_at = self.start
         self.rate = Rate(self.start)
 
     def found(self, hashes: float, core: int | None, now: float) -> None:
         """Count a nonce that stands for ``hashes``."""
         self.nonces += 1
         self.hashes += hashes
-        self.heard_at = now
         self.rate.add(hashes, now)
         if core is not None:
             self.cores.setdefault(core, CoreCounter()).nonces += 1
 
-    def erred(self, core: int | None, now: float) -> None:
+    def erred(self, core: int | None) -> None:
         """Count a nonce that misses the chip's own ticket."""
         self.errors += 1
-        self.heard_at = now
         if core is not None:
             self.cores.setdefault(core, CoreCounter()).errors += 1
 
-    def skip(self, seconds: float) -> None:
-        """Take a pause of ``seconds``, in which the chip had no work, out of the past."""
-        self.heard_at += seconds
-        self.rate.skip(seconds)
-
-    def is_silent(self, nonces_per_second: float, since: float, now: float) -> bool:
-        """Return whether 20 nonces are overdue, which chance does once in 500 million times.
-
-        ``since`` is when the chip began to find ``nonces_per_second``.
-        """
-        return nonces_per_second * (now - max(self.heard_at, since)) > _SILENT_AFTER
+    def is_silent(self, exposure: float) -> bool:
+        """Return whether 20 nonces are overdue, which chance does once in 500 million times."""
+        return exposure - self.heard_at > _SILENT_AFTER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChipReport:
-    """One chip at one moment; rates in H/s, ``core_errors`` by the number of the core."""
+    """One chip at one moment: rates in H/s, ``hashes`` proven, ``core_errors`` by core number."""
 
     chip: int
     address: int
     nonces: int
     errors: int
+    hashes: float
     proven: float
     nominal: float
     silent: bool
