@@ -43,9 +43,7 @@ def with_arguments(
     """
     config = config or Config()
     if pools:
-        given = _pools_of(config, pools, environ)
-        warnings = tuple(dict.fromkeys((*config.warnings, *given.warnings)))
-        config = replace(config, pools=given.pools, warnings=warnings)
+        config = _with_pools(config, pools, environ)
     if devices:
         config = replace(config, devices=distinct(tuple(devices), default_device_name))
     return config
@@ -91,7 +89,9 @@ def _device_error(text: str, problem: str) -> ConfigError:
     return ConfigError(f"--device {printable(text)}", f"{problem}; the form is {form}")
 
 
-def _pools_of(config: Config, pools: Sequence[PoolArguments], environ: Mapping[str, str]) -> Config:
+def _with_pools(
+    config: Config, pools: Sequence[PoolArguments], environ: Mapping[str, str]
+) -> Config:
     tables: list[dict[str, object]] = []
     elsewhere: dict[KeyPath, str] = {}
     for index, pool in enumerate(pools):
@@ -110,4 +110,7 @@ def _pools_of(config: Config, pools: Sequence[PoolArguments], environ: Mapping[s
     elsewhere |= put_into(document, mine, stronger=False)
     secrets = Secrets(environ, Path())
     read = config_of(document, Origins(name="command line", elsewhere=elsewhere), secrets)
-    return replace(read, warnings=tuple(secrets.warnings))
+    settled = {override.stray_warning for override in mine}
+    before = [warning for warning in config.warnings if warning not in settled]
+    warnings = tuple(dict.fromkeys((*before, *secrets.warnings)))
+    return replace(config, pools=read.pools, warnings=warnings)

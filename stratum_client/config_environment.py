@@ -1,7 +1,8 @@
 """Settings from environment variables: ``SC_LOG_LEVEL``, ``SC_POOL_1_PASSWORD``.
 
 A variable is called ``SC_`` and the path of its key in capitals, joined by ``_``; pools and devices
-are counted from 1. The number after the last one makes a new pool or device.
+are counted from 1. A url of the pool after the last makes a new pool, a driver, match or port of
+the device after the last a new device.
 """
 
 import re
@@ -14,6 +15,7 @@ from stratum_client.setting_kinds import Bare, FreeTable, Kind, Section, setting
 from stratum_client.toml_lines import KeyPath
 
 _PREFIX = "SC_"
+_BEGINNINGS = {"url", "driver", "match", "port"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,12 @@ class Override:
     def place(self) -> str:
         """Return how errors name it."""
         return f"environment variable {self.variable}"
+
+    @property
+    def stray_warning(self) -> str:
+        """Return what to say when what it belongs to does not exist."""
+        section, index, *_ = self.path
+        return f"{self.place}: there is no {section} {int(index) + 1}"
 
 
 def overrides_in(environ: Mapping[str, str]) -> tuple[list[Override], list[str]]:
@@ -51,13 +59,29 @@ def overrides_in(environ: Mapping[str, str]) -> tuple[list[Override], list[str]]
     return sorted(overrides, key=_order), warnings
 
 
+def strays_among(overrides: list[Override], document: dict[str, object]) -> list[Override]:
+    """Return those of a pool or device that is neither in ``document`` nor made by another.
+
+    Such as a password for the pool that the command line will name.
+    """
+    made = {override.path[:2] for override in overrides if {*override.path[2:3]} & _BEGINNINGS}
+    strays = []
+    for override in overrides:
+        section, index, *_ = (*override.path, None)
+        entries = document.get(str(section), [])
+        if isinstance(index, int) and isinstance(entries, list) and index >= len(entries):
+            strays += [override] if override.path[:2] not in made else []
+    return strays
+
+
 def put_into(
     document: dict[str, object], overrides: list[Override], *, stronger: bool
 ) -> dict[KeyPath, str]:
     """Write ``overrides`` into ``document``; return where each value of theirs came from.
 
     Unless ``stronger``, what ``document`` has already stays. Where ``document`` is built wrongly it
-    is left alone: its reader will say so.
+    is left alone: its reader will say so. Raises ConfigError for a gap in the numbers, and for a
+    secret that is given in two ways.
     """
     places: dict[KeyPath, str] = {}
     for override in overrides:
@@ -67,6 +91,8 @@ def put_into(
         rivals = _rivals(override.path[-1]) & table.keys()
         if stronger or not rivals:
             for rival in rivals:
+                if place := places.get((*override.path[:-1], rival)):
+                    raise ConfigError(override.place, f"{place} is set too: leave one out")
                 del table[rival]
             table[str(override.path[-1])] = override.value
             places[override.path] = override.place

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from stratum_client.config import Config
 from stratum_client.config_checks import checked
-from stratum_client.config_environment import overrides_in, put_into
+from stratum_client.config_environment import overrides_in, put_into, strays_among
 from stratum_client.config_reader import Origins, SettingsReader
 from stratum_client.config_secrets import Secrets
 from stratum_client.errors import ConfigError
@@ -71,6 +71,9 @@ def read_config(
     text = _text_of(data, name)
     document = _document_of(text, name)
     overrides, warnings = overrides_in(environ)
+    strays = strays_among(overrides, document)
+    warnings += [stray.stray_warning for stray in strays]
+    overrides = [override for override in overrides if override not in strays]
     elsewhere = put_into(document, overrides, stronger=True)
     origins = Origins(name=name, text=text, elsewhere=elsewhere)
     secrets = Secrets(environ, directory)

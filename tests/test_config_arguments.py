@@ -82,6 +82,16 @@ def test_the_environment_says_what_the_command_line_leaves_open() -> None:
     assert second.password == "given"
 
 
+def test_a_password_in_the_environment_needs_no_file() -> None:
+    environ = {"SC_POOL_1_PASSWORD": "hunter2", "SC_POOL_2_PASSWORD": "unused"}
+    alone = read_config(b"", name="f.toml", environ=environ)
+
+    config = with_arguments(alone, pools=[PoolArguments(url="a:1", user="alice")], environ=environ)
+
+    assert config.pools[0].password == "hunter2"
+    assert config.warnings == ("environment variable SC_POOL_2_PASSWORD: there is no pool 2",)
+
+
 def test_a_password_file_of_the_command_line_starts_where_the_user_is(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -83,8 +83,12 @@ def test_ten_pools_come_from_the_environment_in_the_order_of_their_numbers() -> 
         ),
         ({"SC_POOL_0_USER": "x"}, "SC_POOL_0_USER: no such setting"),
         ({"SC_POOL_USER": "x"}, "SC_POOL_USER: no such setting"),
-        ({"SC_POOL_4_USER": "x"}, "SC_POOL_4_USER: there is no pool 3: they are counted without"),
-        ({"SC_POOL_3_USER": "x"}, "environment: pool[3]: url is missing"),
+        ({"SC_POOL_4_URL": "a:1"}, "SC_POOL_4_URL: there is no pool 3: they are counted without"),
+        ({"SC_POOL_3_URL": "a:1"}, "environment: pool[3]: user is missing"),
+        (
+            {"SC_POOL_2_PASSWORD": "x", "SC_POOL_2_PASSWORD_FILE": "y"},
+            "SC_POOL_2_PASSWORD_FILE: environment variable SC_POOL_2_PASSWORD is set too",
+        ),
         ({"SC_STATE_DRI": "x"}, "SC_STATE_DRI: no such setting, did you mean SC_STATE_DIR?"),
         ({"SC_DEADLINES_CONNECT": "soon"}, "SC_DEADLINES_CONNECT: expected a time from"),
         ({"SC_POOL_2_USER": "\udcff"}, "SC_POOL_2_USER: expected the name of an account"),
@@ -104,6 +108,17 @@ def test_variables_of_other_programs_are_a_warning() -> None:
     assert config.warnings == (
         "environment variable SC_HOST: no such setting",
         "environment variable SC_POOLS_1_URL: no such setting, did you mean SC_POOL_1_URL?",
+    )
+
+
+def test_what_belongs_to_no_pool_or_device_is_a_warning() -> None:
+    environ = {"SC_POOL_3_PASSWORD": "x", "SC_DEVICE_2_SETTINGS_DRIVER": "x"}
+
+    config = read(POOLS.replace('"UNSET"', '"PATH"'), environ | {"PATH": "p"})
+
+    assert config.warnings == (
+        "environment variable SC_DEVICE_2_SETTINGS_DRIVER: there is no device 2",
+        "environment variable SC_POOL_3_PASSWORD: there is no pool 3",
     )
 
 
