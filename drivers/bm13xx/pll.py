@@ -57,7 +57,7 @@ class SearchedPll:
     """
 
     register: int = 0x08
-    vco_mhz: tuple[float, float] = (2000.0, 3200.0)
+    vco_mhz: tuple[float, float] = (2000.0, 2987.5)  # feedback 160 to 239, as firmware does
     fast_vco_mhz: float = math.inf
     reference: int = 2
     dividers: tuple[tuple[int, int], ...] = POST2_AT_MOST_POST1
@@ -110,12 +110,10 @@ class SearchedPll:
         return head << 24 | feedback << 16 | self.reference << 8 | posts
 
 
-FACTORY_PLL = SearchedPll(vco_mhz=(2000.0, 2987.5), fast_vco_mhz=2400.0, small_post2=True)
+FACTORY_PLL = SearchedPll(fast_vco_mhz=2400.0, small_post2=True)
 """Makes every step of the ramps captured on an S19 XP (BM1366) and an S19j Pro (BM1362)."""
 
-ESP_MINER_PLL = SearchedPll(
-    vco_mhz=(2000.0, 2987.5), fast_vco_mhz=2400.0, dividers=POST2_BELOW_POST1
-)
+ESP_MINER_PLL = SearchedPll(fast_vco_mhz=2400.0, dividers=POST2_BELOW_POST1)
 """Makes every step that ESP-Miner makes on a BM1370."""
 
 

@@ -99,13 +99,13 @@ def test_cleared_slots_know_nothing_but_go_on_where_they_were() -> None:
 
 
 def test_rate_of_a_chip_fades_within_minutes() -> None:
-    counter = ChipCounter(start=0.0)
+    counter = ChipCounter(start=0.0, heard_at=0.0)
     for second in range(1, 61):
         counter.found(1e9, None, float(second))
 
     assert counter.rate.at(60.0) == pytest.approx(1e9, rel=0.01)
     assert counter.rate.at(1560.0) < 0.01e9
-    assert ChipCounter(start=5.0).rate.at(5.0) == 0
+    assert ChipCounter(start=5.0, heard_at=0.0).rate.at(5.0) == 0
 
 
 def test_ticket_of_an_impossible_target_is_the_chip_s_own_choice() -> None:
