@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from typing import TextIO
 
 import structlog
@@ -41,19 +42,19 @@ async def serve(args: argparse.Namespace) -> int:
     stopped = asyncio.Event()
     printer = _Printer(sys.stderr if args.json else sys.stdout, stopped)
     pool = EmulatedPool(settings, on_event=printer.event)
-    try:
-        await pool.start()
-    except OSError as error:
-        host, port = args.listen
-        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-        problem = f"cannot listen on {host}:{port}: {reason}"
-        _Printer(sys.stderr).line(f"{problem}; choose another address with --listen HOST:PORT")
-        return EXIT_FAILED
-    try:
-        printer.line(_greeting(pool))
-        await _until(stopped, args.duration)
-    finally:
-        await pool.close()
+    with _set_by_signals(stopped):
+        try:
+            await pool.start()
+        except OSError as error:
+            _Printer(sys.stderr).line(_why_not(error, *args.listen))
+            return EXIT_FAILED
+        try:
+            printer.line(_greeting(pool))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(args.duration):
+                    await stopped.wait()
+        finally:
+            await pool.close()
     printer.line(summary_of(pool.tally()))
     if args.json:
         _Printer(sys.stdout).line(json.dumps(json_of(pool.tally())))
@@ -97,16 +98,26 @@ def _keep_the_log_quiet() -> None:
         structlog.configure(wrapper_class=quiet)
 
 
-async def _until(stopped: asyncio.Event, seconds: float | None) -> None:
-    """Return when ``stopped`` is set, at the first signal, or after ``seconds``."""
+def _why_not(error: OSError, host: str, port: int) -> str:
+    reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+    hint = "choose another address with --listen HOST:PORT"
+    return f"cannot listen on {host}:{port}: {reason}; {hint}"
+
+
+@contextlib.contextmanager
+def _set_by_signals(stopped: asyncio.Event) -> Iterator[None]:
+    """Set ``stopped`` at the first signal; a second one ends the process at once."""
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopped.set()
+        for number in STOP_SIGNALS:
+            loop.remove_signal_handler(number)
+
     for number in STOP_SIGNALS:
-        loop.add_signal_handler(number, stopped.set)
+        loop.add_signal_handler(number, stop)
     try:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await stopped.wait()
+        yield
     finally:
-        # A second signal ends the process at once.
         for number in STOP_SIGNALS:
             loop.remove_signal_handler(number)
