@@ -208,7 +208,7 @@ def test_ticket_of_a_difficulty_is_written_as_known(row: Any) -> None:
     assert chain.ticket_difficulty == row["difficulty"]
 
 
-@settings(max_examples=60)
+@settings(deadline=None, max_examples=60)
 @given(
     difficulty=st.floats(min_value=1e-6, max_value=1e9),
     scale=st.sampled_from([1.0, 2.0**-18, 4e-6]),
@@ -486,7 +486,7 @@ def test_registers_are_read_and_written_by_chip_or_for_all() -> None:
 
 
 @pytest.mark.parametrize("name", EVERY)
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(data=st.lists(st.binary(max_size=40), max_size=5))
 def test_any_bytes_give_events_and_harm_nothing(name: str, data: list[bytes]) -> None:
     chain = Chain(CHIPS[name], chips=12)

@@ -43,6 +43,7 @@ def test_checksums_of_the_digits_are_the_published_ones() -> None:
     assert crc16(b"123456789") == published["crc16"]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=12), st.integers(min_value=0, max_value=7))
 def test_table_crc_agrees_with_one_computed_bit_by_bit(data: bytes, less: int) -> None:
     bits = max(8 * len(data) - less, 0)
@@ -105,6 +106,7 @@ def test_every_frame_of_a_start_up_reads_back(name: str) -> None:
 
 
 @pytest.mark.parametrize("commands", FORMATS)
+@settings(deadline=None)
 @given(frame=st.binary(max_size=14))
 def test_any_bytes_are_a_command_or_a_value_error(commands: CommandFormat, frame: bytes) -> None:
     try:
@@ -275,7 +277,7 @@ def test_reset_drops_a_frame_that_has_begun() -> None:
 
 
 @pytest.mark.parametrize("spec", SPECS, ids=layout_name)
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=50)
 @given(
     data=st.binary(max_size=120),
     cuts=st.lists(st.integers(1, 9), min_size=1),

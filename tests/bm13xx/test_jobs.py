@@ -2,7 +2,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.api import Work
@@ -226,6 +226,7 @@ def test_a_flipped_bit_of_a_job_is_noticed() -> None:
                 codec.decode(bytes(broken))
 
 
+@settings(deadline=None)
 @given(data=st.binary(max_size=160))
 def test_any_bytes_are_a_job_or_a_value_error(data: bytes) -> None:
     for frame in (data, b"\x55\xaa" + data, b"\x21" + data):

@@ -3,7 +3,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.bm13xx.bm1384 import PLL_WRITE, Bm1384Pll
@@ -99,6 +99,7 @@ def test_ramp_of_a_known_start_up_is_made_step_by_step(name: str, pll: SearchedP
 
 
 @pytest.mark.parametrize("name", ["bm1362", "bm1366", "bm1368", "bm1370", "bm1397"])
+@settings(deadline=None)
 @given(mhz=st.floats(min_value=50.0, max_value=800.0))
 def test_reached_frequency_is_honest_close_and_within_the_vco_limits(name: str, mhz: float) -> None:
     pll = CHIPS[name].pll
@@ -164,6 +165,7 @@ def formula(mhz: float) -> int:
     return int(code if mhz % 25 == 0 else 2 * code + 0x7F + octave)
 
 
+@settings(deadline=None)
 @given(mhz=st.floats(min_value=-1e6, max_value=1e6))
 def test_frequencies_out_of_reach_end_at_the_limits(mhz: float) -> None:
     for spec in CHIPS.values():
@@ -177,6 +179,7 @@ def test_a_stopped_clock_reads_as_0_mhz(name: str) -> None:
     assert CHIPS[name].pll.mhz_of(0) == 0.0
 
 
+@settings(deadline=None)
 @given(
     current=st.floats(min_value=6.25, max_value=900.0),
     target=st.floats(min_value=6.25, max_value=900.0),
