@@ -26,24 +26,15 @@ class SupervisedDevice:
         self._backoff = Backoff(random)
         self._log = log
         self._problem = ""
+        self._task: asyncio.Task[None] | None = None
+        self._crashed: Exception | None = None
 
     async def run(self) -> None:
         """Run the device until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
-            self._problem = ""
-            self.seat.listener = self._device
-            try:
-                await self._device.run()
-                self._problem = "ended without being told to"
-            except DriverError as error:
-                self._problem = str(error)
-            except Exception as error:  # noqa: BLE001  # our bug or a plug-in's: costs one device
-                self._problem = f"{type(error).__name__}: {error}"
-                self._log.error("device.crashed", device=self.name, exc_info=True)
-            finally:
-                self.seat.listener = None
+            self._problem = await self._run_once()
             if loop.time() - started > STEADY_AFTER:
                 self._backoff.reset()
             pause = self._backoff.next_pause()
@@ -52,14 +43,58 @@ class SupervisedDevice:
             )
             await asyncio.sleep(pause)
 
+    def job_changed(self, *, clean: bool) -> None:
+        """Pass the word on; a device that raises in this call is ended, the caller goes on."""
+        try:
+            self._device.job_changed(clean=clean)
+        except Exception as error:  # noqa: BLE001  # a plug-in's bug must not reach the pool
+            self.seat.listener = None
+            self._crashed = error
+            if self._task:
+                self._task.cancel()
+
     def snapshot(self, now: float) -> NamedDevice:
         """Return what is to be told of the device."""
-        stats = self._device.stats()
-        if self._problem:
-            stats = DeviceStats(
-                state=DeviceState.FAILED,
-                reason=self._problem,
-                hardware_errors=stats.hardware_errors,
-            )
         counts = ShareCounts.of(self.seat.tally, now)
-        return NamedDevice(name=self.name, driver=self.driver, stats=stats, counts=counts)
+        return NamedDevice(name=self.name, driver=self.driver, stats=self._stats(), counts=counts)
+
+    async def _run_once(self) -> str:
+        """Run the device until it fails; return why it did."""
+        task = self._task = asyncio.current_task()
+        self._crashed, self._problem = None, ""
+        self.seat.listener = self
+        try:
+            await self._device.run()
+        except DriverError as error:
+            return str(error)
+        except asyncio.CancelledError:
+            if not (crash := self._crash()) or (task and task.uncancel()):
+                raise
+            return self._told_crash(crash)
+        except Exception as error:  # noqa: BLE001  # our bug or a plug-in's: costs one device
+            return self._told_crash(error)
+        finally:
+            self.seat.listener = None
+        return "ended without being told to"
+
+    def _crash(self) -> Exception | None:
+        """Return what the device raised while it was told of a job, and was cancelled for."""
+        return self._crashed
+
+    def _told_crash(self, error: Exception) -> str:
+        self._log.error("device.crashed", device=self.name, exc_info=error)
+        return f"{type(error).__name__}: {error}"
+
+    def _stats(self) -> DeviceStats:
+        try:
+            stats = self._device.stats()
+        except Exception as error:  # noqa: BLE001  # a plug-in's bug must not end the status
+            problem = f"it cannot tell of itself: {type(error).__name__}: {error}"
+            return DeviceStats(state=DeviceState.FAILED, reason=problem)
+        if not self._problem:
+            return stats
+        return DeviceStats(
+            state=DeviceState.FAILED,
+            reason=self._problem,
+            hardware_errors=stats.hardware_errors,
+        )
