@@ -3,7 +3,6 @@
 import asyncio
 import shutil
 from collections.abc import Callable
-from typing import TextIO
 
 REFRESH = 0.5
 _CLEAR_LINE = "\x1b[2K"
@@ -13,8 +12,8 @@ _HIDE_WRAP, _SHOW_WRAP = "\x1b[?7l", "\x1b[?7h"
 class LiveView:
     """Keeps a few lines redrawn in place; everything else goes through `write`."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
         self._lines: Callable[[int], list[str]] = lambda _: []
         self._drawn = 0
 
@@ -30,7 +29,7 @@ class LiveView:
 
     def write(self, text: str) -> None:
         """Write log text above the block."""
-        self._stream.write(self._erased() + text)
+        self._write(self._erased() + text)
         self._drawn = 0
         self._draw()
 
@@ -38,8 +37,7 @@ class LiveView:
         size = shutil.get_terminal_size()
         lines = self._lines(size.columns)[: max(size.lines - 1, 1)]
         body = "".join(f"{_CLEAR_LINE}{line}\n" for line in lines)
-        self._stream.write(self._erased() + _HIDE_WRAP + body + _SHOW_WRAP)
-        self._stream.flush()
+        self._write(self._erased() + _HIDE_WRAP + body + _SHOW_WRAP)
         self._drawn = len(lines)
 
     def _erased(self) -> str:

@@ -17,6 +17,7 @@ from stratum_client.config import Config, DeviceConfig
 from stratum_client.daemon import Daemon
 from stratum_client.live_view import LiveView
 from stratum_client.log import configure_logging
+from stratum_client.output import BackgroundWriter
 from stratum_client.stats import RigStats
 from stratum_client.status_text import status_fields, status_lines
 
@@ -35,13 +36,18 @@ def with_default_device(config: Config) -> Config:
 
 async def mine(config: Config, options: argparse.Namespace) -> int:
     """Mine with ``config`` until a signal or the end of --for; return the exit code."""
-    view = LiveView(sys.stdout) if _is_watched(options) else None
-    configure_logging(
-        config.log,
-        stream=sys.stderr if options.json else sys.stdout,
-        secrets=config.secrets,
-        write=view.write if view else None,
-    )
+    stream = sys.stderr if options.json else sys.stdout
+    output = BackgroundWriter(stream)
+    view = LiveView(output.write) if _is_watched(options) else None
+    write = view.write if view else output.write
+    configure_logging(config.log, stream=stream, secrets=config.secrets, write=write)
+    try:
+        return await _mine(config, options, view)
+    finally:
+        output.close()
+
+
+async def _mine(config: Config, options: argparse.Namespace, view: LiveView | None) -> int:
     daemon = Daemon(config, clock=SystemClock(), random=Random(), log_for=component_log)
     for warning in config.warnings:
         component_log("config").warning("config.warning", text=warning)
