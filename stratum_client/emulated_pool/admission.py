@@ -89,7 +89,7 @@ class Admission:
         self.subscribed = True
         self._resume(wanted)
         self._session.agent_named(agent)
-        order = self._ways.subscribe_order
+        order = self._notify_first("mining.subscribe", self._ways.subscribe_order)
         self._session.play(order, lambda: self._session.reply(request, self._subscription()))
         for waiting in self._waiting:
             self._authorize(waiting)
@@ -144,11 +144,16 @@ class Admission:
         if self._ways.password_difficulty:
             self._session.obey_password(password)
         order = self._ways.authorize_order if first and self.subscribed else (Step.REPLY,)
-        if self._session.early_notify and Step.NOTIFY in order:
-            order = (Step.NOTIFY, *(step for step in order if step is not Step.NOTIFY))
+        order = self._notify_first("mining.authorize", order)
         if self._suggested and self._manners.suggestions == "first":
             order = tuple(step for step in order if step is not Step.DIFFICULTY)
         self._session.play(order, lambda: self._session.reply(request, True))
+
+    def _notify_first(self, method: str, order: tuple[Step, ...]) -> tuple[Step, ...]:
+        """Return ``order`` as a fault may have it."""
+        if method not in self._session.early_notify:
+            return order
+        return (Step.NOTIFY, *(step for step in order if step is not Step.NOTIFY))
 
     def _allowed(self, worker: str, password: str) -> bool:
         settings = self._state.settings
@@ -182,7 +187,8 @@ class Admission:
 
     def _suggest(self, request: Request, wanted: float) -> None:
         whole = isinstance(wanted, int) or not self._manners.whole_suggestions_only
-        if not 2.0**-32 <= wanted <= 2.0**128 or not whole:
+        possible = 2.0**-32 <= wanted <= 2.0**128 and whole
+        if not possible or not self._state.settings.obey_suggestions:
             return
         match self._manners.suggestions:
             case "refuse":

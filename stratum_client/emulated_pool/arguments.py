@@ -37,28 +37,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_difficulty_arguments(parser.add_argument_group("difficulty"))
     _add_job_arguments(parser.add_argument_group("jobs"))
-    _add_client_arguments(parser.add_argument_group("clients"))
-    parser.add_argument(
-        "--fault",
-        metavar="SPEC",
-        action="append",
-        default=[],
-        dest="faults",
-        type=_checked(_fault),
-        help="misbehave, e.g. close,shares=10 (may be repeated; '--fault help' lists all)",
-    )
-    parser.add_argument(
-        "--for",
-        metavar="DURATION",
-        dest="duration",
-        type=_checked(seconds_of),
-        help="end after this time, e.g. 90s or 10m (default: run until stopped)",
-    )
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="print events on stderr, and the tally as the last line of stdout, as JSON",
-    )
+    clients = parser.add_argument_group("clients")
+    _add_client_arguments(clients)
+    _add_user_arguments(clients)
+    _add_run_arguments(parser)
 
 
 def settings_of(args: argparse.Namespace) -> PoolSettings:
@@ -87,12 +69,37 @@ def settings_of(args: argparse.Namespace) -> PoolSettings:
             users=_users(args.users),
             check_addresses=args.check_addresses,
             resume=not args.no_resume,
+            obey_suggestions=not args.ignore_suggestions,
             idle_timeout=args.idle_timeout,
             max_clients=args.max_clients,
             faults=tuple(fault for fault in args.faults if fault is not None),
         )
     except ValueError as error:
         raise ConfigError("pool", str(error)) from error
+
+
+def _add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fault",
+        metavar="SPEC",
+        action="append",
+        default=[],
+        dest="faults",
+        type=_checked(_fault),
+        help="misbehave, e.g. close,shares=10 (may be repeated; '--fault help' lists all)",
+    )
+    parser.add_argument(
+        "--for",
+        metavar="DURATION",
+        dest="duration",
+        type=_checked(seconds_of),
+        help="end after this time, e.g. 90s or 10m (default: run until stopped)",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print events on stderr, and the tally as the last line of stdout, as JSON",
+    )
 
 
 def _add_difficulty_arguments(group: "argparse._ArgumentGroup") -> None:
@@ -107,6 +114,11 @@ def _add_difficulty_arguments(group: "argparse._ArgumentGroup") -> None:
         metavar="SECONDS|off",
         type=_checked(_vardiff),
         help="aim at one share per so many seconds, or keep the difficulty (plain: off)",
+    )
+    group.add_argument(
+        "--ignore-suggestions",
+        action="store_true",
+        help="pass over mining.suggest_difficulty and mining.suggest_target",
     )
     group.add_argument(
         "--network-difficulty",
@@ -155,6 +167,20 @@ def _add_job_arguments(group: "argparse._ArgumentGroup") -> None:
     )
 
 
+def _add_user_arguments(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--users",
+        metavar="FILE|USER:PASSWORD",
+        nargs="+",
+        help="let in these users alone; FILE has a USER:PASSWORD on each line",
+    )
+    group.add_argument(
+        "--check-addresses",
+        action="store_true",
+        help="let in only users whose name begins with a Bitcoin address",
+    )
+
+
 def _add_client_arguments(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--version-mask",
@@ -168,17 +194,6 @@ def _add_client_arguments(group: "argparse._ArgumentGroup") -> None:
     )
     group.add_argument(
         "--extranonce2-size", metavar="N", type=int, help="bytes, 1 to 16 (default: 8)"
-    )
-    group.add_argument(
-        "--users",
-        metavar="FILE|USER:PASSWORD",
-        nargs="+",
-        help="let in these users alone; FILE has a USER:PASSWORD on each line",
-    )
-    group.add_argument(
-        "--check-addresses",
-        action="store_true",
-        help="let in only users whose name begins with a Bitcoin address",
     )
     group.add_argument(
         "--no-resume", action="store_true", help="forget a session when its connection ends"

@@ -63,7 +63,8 @@ class Connection(asyncio.Protocol):
         self._transport = None
         if error is not None:
             self._reason = str(error)
-        self.gone.set_result(None)
+        if not self.gone.done():
+            self.gone.set_result(None)
         self._host.left(self, self._reason)
 
     def pause_writing(self) -> None:

@@ -192,7 +192,7 @@ class PoolEngine:
         for session in self._sessions.values():
             session.close("the pool restarts", reset=False)
             session.forget()
-        self._state.forget()
+        self._state.restart()
 
     def _block(self, block_hash: bytes | None, *, clean: bool | None) -> None:
         self._state.chain.extend(block_hash)

@@ -80,6 +80,11 @@ def _refuse_authorize(value: str, _: Options) -> Action:
     return AlterReply(change=changes[value], method="mining.authorize")
 
 
+def _early_notify(value: str, _: Options) -> Action:
+    name = one_of(("authorize", "subscribe"), "early-notify", value or "authorize")
+    return EarlyNotify(method=f"mining.{name}")
+
+
 def _segments(value: str, options: Options) -> Action:
     size = whole(value or "1")
     if size < 1:
@@ -156,9 +161,9 @@ FAULT_KINDS: Mapping[str, FaultKind] = MappingProxyType(
             build=_refuse_authorize,
         ),
         "early-notify": FaultKind(
-            value="",
-            about="send the first job before the reply to authorize",
-            build=_no_value(EarlyNotify()),
+            value="[=authorize|subscribe]",
+            about="send the first job before the reply to authorize, or even to subscribe",
+            build=_early_notify,
         ),
         "silence": FaultKind(
             value="",

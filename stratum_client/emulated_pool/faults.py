@@ -27,6 +27,11 @@ class Change(StrEnum):
     ERROR_OBJECT = "error-object"
     CLOSE = "close"  # the connection ends instead
     RESET = "reset"
+    EXTRANONCE1_ODD = "extranonce1-odd"  # in a subscribe reply: an odd number of digits
+    EXTRANONCE1_NOT_HEX = "extranonce1-not-hex"
+    EXTRANONCE1_LONG = "extranonce1-long"  # 33 bytes
+    EXTRANONCE2_ZERO = "extranonce2-zero"  # nothing left to roll
+    EXTRANONCE2_MISSING = "extranonce2-missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +45,9 @@ class AlterReply:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EarlyNotify:
-    """Send the first job before the reply to `mining.authorize`."""
+    """Send the first job before the reply to ``method``: authorize's, or even subscribe's."""
+
+    method: str = "mining.authorize"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,9 +13,13 @@ def junk(kind: str, random: "Random") -> bytes:
     return JUNK[kind](random)
 
 
-def odd_difficulty(kind: str) -> bytes:
-    """Return a whole `mining.set_difficulty` line with `DIFFICULTIES` entry ``kind``."""
-    return _notification(b"mining.set_difficulty", DIFFICULTIES[kind])
+def odd_difficulty(kind: str, current: float) -> bytes:
+    """Return a whole `mining.set_difficulty` line with `DIFFICULTIES` entry ``kind``.
+
+    ``current`` is the difficulty in force, for the one kind that is odd but right.
+    """
+    params = DIFFICULTIES[kind].replace(b"CURRENT", repr(current).encode())
+    return _notification(b"mining.set_difficulty", params)
 
 
 def _notification(method: bytes, params: bytes) -> bytes:
@@ -67,9 +71,10 @@ DIFFICULTIES: Mapping[str, bytes] = MappingProxyType(
         "true": b"[true]",
         "null": b"[null]",
         "word": b'["high"]',
+        "number-as-text": b'["CURRENT"]',
         "object": b"[{}]",
         "missing": b"[]",
         "not-a-list": b"5",
     }
 )
-"""The parameters of a `mining.set_difficulty` that a client must ignore."""
+"""The parameters of a `mining.set_difficulty` that changes nothing for a careful client."""

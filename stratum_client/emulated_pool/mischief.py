@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from stratum_client.emulated_pool.agenda import Appointment
 from stratum_client.emulated_pool.events import FaultPlayed
 from stratum_client.emulated_pool.faults import AlterReply, Change, Fault
 from stratum_client.emulated_pool.misdeeds import perform
@@ -12,6 +13,9 @@ from stratum_client.emulated_pool.wire import encode
 if TYPE_CHECKING:
     from stratum_client.emulated_pool.session import PoolSession
     from stratum_client.emulated_pool.state import PoolState
+
+MAX_DELAYED = 10_000
+"""Replies that may be on their way late at once; further ones are lost."""
 
 
 class ArmedFault:
@@ -51,11 +55,19 @@ class Mischief:
         self._on_shares: list[tuple[int, ArmedFault]] = []
         self._alterations: list[_Alteration] = []
         self._answered = 0
+        self._delayed = 0
+        self._waiting: dict[ArmedFault, Appointment] = {}
+
+    def ended(self) -> None:
+        """Forget the moments that were still to come."""
+        for appointment in self._waiting.values():
+            appointment.call_off()
+        self._waiting.clear()
 
     def arm(self, armed: ArmedFault) -> None:
         """Let a fault strike on this connection, at its moment counted from now."""
         if armed.fault.when.after > 0:
-            self._later(armed.fault.when.after, lambda: self._start(armed))
+            self._later(armed.fault.when.after, armed, lambda: self._start(armed))
         else:
             self._start(armed)
 
@@ -82,12 +94,24 @@ class Mischief:
         self._played(alteration.armed.fault)
         messages = altered(message, action.change)
         if action.change is Change.DELAY:
-            self._state.agenda.after(action.seconds, lambda: self._write(messages, lost))
+            self._delay(action.seconds, messages, lost)
         else:
             self._write(messages, lost)
         if action.change in (Change.CLOSE, Change.RESET):
             reset = action.change is Change.RESET
             self._session.close("closed by a fault instead of a reply", reset=reset)
+
+    def _delay(self, seconds: float, messages: list[Message], lost: Callable[[], None]) -> None:
+        if self._delayed >= MAX_DELAYED:
+            lost()
+            return
+        self._delayed += 1
+
+        def send() -> None:
+            self._delayed -= 1
+            self._write(messages, lost)
+
+        self._state.agenda.after(seconds, send)
 
     def _write(self, messages: list[Message], lost: Callable[[], None]) -> None:
         sent = [self._session.outbox.line(encode(message)) for message in messages]
@@ -118,7 +142,7 @@ class Mischief:
             self._repeat(seconds, armed)
             self._strike(armed)
 
-        self._later(seconds, again)
+        self._later(seconds, armed, again)
 
     def _strike(self, armed: ArmedFault) -> None:
         action = armed.fault.action
@@ -136,9 +160,11 @@ class Mischief:
         played = FaultPlayed(connection=self._session.number, fault=fault.name)
         self._state.events.append(played)
 
-    def _later(self, seconds: float, action: Callable[[], None]) -> None:
+    def _later(self, seconds: float, armed: ArmedFault, action: Callable[[], None]) -> None:
+        """Do ``action`` later; a fault waits for one moment at a time."""
+
         def unless_closed() -> None:
             if not self._session.outbox.closed:
                 action()
 
-        self._state.agenda.after(seconds, unless_closed)
+        self._waiting[armed] = self._state.agenda.after(seconds, unless_closed)

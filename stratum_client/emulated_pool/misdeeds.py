@@ -93,8 +93,8 @@ def _give_a_job(
             session.notify(state.chain.private(), clean=clean)
         case Unpadded():
             session.unpadded = True
-        case EarlyNotify():
-            session.early_notify = True
+        case EarlyNotify(method=method):
+            session.early_notify.add(method)
 
 
 def _bad_job(session: "PoolSession", state: "PoolState", kind: str, *, clean: bool) -> None:
@@ -143,7 +143,7 @@ def _say(
         case Junk(kind=kind):
             session.outbox.raw(junk(kind, state.random))
         case OddDifficulty(kind=kind):
-            session.outbox.raw(odd_difficulty(kind))
+            session.outbox.raw(odd_difficulty(kind, session.desk.difficulty))
         case Ask(method=method, params=params, id=identifier):
             chosen = session.latest_id if identifier == "client" else identifier
             session.ask(method, list(params), chosen)

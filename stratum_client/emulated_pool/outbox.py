@@ -5,6 +5,9 @@ from collections.abc import Callable
 from stratum_client.emulated_pool.agenda import Agenda
 from stratum_client.emulated_pool.outputs import Close, Output, Send, StopReading, Stream
 
+MAX_WAITING = 1 << 20
+"""Bytes that a slow pace may hold back before the client is dropped."""
+
 
 class Outbox:
     """Collects the outputs of one session until the shell takes them.
@@ -98,6 +101,8 @@ class Outbox:
         if not self._waiting:
             self._agenda.after(seconds, self._drip)
         self._waiting += data
+        if len(self._waiting) > MAX_WAITING:
+            self.close("asks for more than the pace allows", reset=True)
 
     def _drip(self) -> None:
         if self.closed or self._pace is None:

@@ -12,19 +12,25 @@ FAR_AWAY = 1_000_000_000
 
 def altered(message: Message, change: Change) -> list[Message]:
     """Return what is written instead of ``message``; closing and waiting are done elsewhere."""
+    if change in (Change.DROP, Change.CLOSE, Change.RESET):
+        return []
+    if change is Change.TWICE:
+        return [message, message]
+    return [_changed(message, change)]
+
+
+def _changed(message: Message, change: Change) -> Message:
     match change:
-        case Change.DROP | Change.CLOSE | Change.RESET:
-            return []
-        case Change.TWICE:
-            return [message, message]
         case Change.DELAY:
-            return [message]
+            return message
         case Change.ID_MISSING:
-            return [{key: value for key, value in message.items() if key != "id"}]
+            return {key: value for key, value in message.items() if key != "id"}
         case Change.ID_AS_TEXT | Change.ID_AS_FLOAT | Change.ID_UNKNOWN | Change.ID_NULL:
-            return [{**message, "id": _other_id(message["id"], change)}]
+            return {**message, "id": _other_id(message["id"], change)}
+        case _ if change.startswith("extranonce"):
+            return {**message, "result": _other_extranonces(message.get("result"), change)}
         case _:
-            return [{**message, **_other_members(change)}]
+            return {**message, **_other_members(change)}
 
 
 def _other_id(identifier: object, change: Change) -> object:
@@ -38,6 +44,23 @@ def _other_id(identifier: object, change: Change) -> object:
             return number + FAR_AWAY
         case _:
             return None
+
+
+def _other_extranonces(result: object, change: Change) -> object:
+    if not isinstance(result, list) or len(result) != 3:
+        return result
+    pairs, extranonce1, size = result
+    match change:
+        case Change.EXTRANONCE1_ODD:
+            return [pairs, f"{extranonce1}a", size]
+        case Change.EXTRANONCE1_NOT_HEX:
+            return [pairs, "not-hex!", size]
+        case Change.EXTRANONCE1_LONG:
+            return [pairs, "ab" * 33, size]
+        case Change.EXTRANONCE2_ZERO:
+            return [pairs, extranonce1, 0]
+        case _:
+            return [pairs, extranonce1]
 
 
 def _other_members(change: Change) -> dict[str, object]:

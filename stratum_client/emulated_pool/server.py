@@ -237,12 +237,12 @@ class EmulatedPool:
                 self._waiting.append((condition, done))
 
     def _set_timer(self) -> None:
+        due = self._engine.next_due() if self._open else None
+        if self._timer and self._timer.when() == due:
+            return
         if self._timer:
             self._timer.cancel()
-            self._timer = None
-        due = self._engine.next_due()
-        if self._open and due is not None:
-            self._timer = self._loop.call_at(due, self._tick)
+        self._timer = None if due is None else self._loop.call_at(due, self._tick)
 
     def _tick(self) -> None:
         self._timer = None

@@ -56,7 +56,7 @@ class PoolSession:
         self.intake = ShareIntake(state, number)
         self.mischief = Mischief(self, state)
         self.unpadded = self._profile.manners.unpadded_hex
-        self.early_notify = False
+        self.early_notify: set[str] = set()
         self.latest_id: Json = None
         self.last_heard = state.agenda.now
         self.last_told = state.agenda.now
@@ -92,6 +92,7 @@ class PoolSession:
     def ended(self) -> None:
         """Take note that the connection is gone."""
         self.outbox.abandon()
+        self.mischief.ended()
         if self._resumable and self._admission.may_resume():
             self._state.session_ended(self._admission.session_id, self.desk)
 

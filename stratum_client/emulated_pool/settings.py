@@ -19,7 +19,8 @@ class PoolSettings:
     bytes, times in seconds; 0 turns a period or a timeout off. ``users`` maps user names (whole,
     or up to the first dot) to passwords; without it everyone may mine, with
     ``check_addresses`` everyone whose name begins with a Bitcoin address. ``version_mask`` 0
-    turns version rolling off. ``first_extranonce1`` is the number of the first extranonce1
+    turns version rolling off; without ``obey_suggestions`` a client's wish for a difficulty is
+    met with silence. ``first_extranonce1`` is the number of the first extranonce1
     (default: by chance). ``max_unsent`` bytes may wait for a client that reads slowly. Without
     ``own_work`` jobs come from `PoolEngine.adopt` alone, as a replay of a recording needs it.
     """
@@ -40,6 +41,7 @@ class PoolSettings:
     users: Mapping[str, str] | None = None
     check_addresses: bool = False
     resume: bool = True
+    obey_suggestions: bool = True
     idle_timeout: float | None = None
     max_line: int | None = None
     max_clients: int = 1000
@@ -81,14 +83,19 @@ class PoolSettings:
     def vardiff_in_force(self) -> VardiffSettings | None:
         """Return how difficulties vary, None when they do not.
 
-        A first difficulty below a profile's lowest one is taken for the lowest.
+        They do not exceed the network's; the first difficulty is always among those allowed.
         """
         if self.vardiff == "off":
             return None
-        if self.vardiff is not None or self.profile.vardiff is None:
-            return self.vardiff
-        vardiff = self.profile.vardiff
-        return replace(vardiff, lowest=min(vardiff.lowest, self.first_difficulty))
+        vardiff = self.vardiff or self.profile.vardiff
+        if vardiff is None:
+            return None
+        first = self.first_difficulty
+        return replace(
+            vardiff,
+            lowest=min(vardiff.lowest, first),
+            highest=max(min(vardiff.highest, self.chain.network_difficulty), first),
+        )
 
     @property
     def work_period(self) -> float:

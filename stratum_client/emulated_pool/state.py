@@ -47,22 +47,14 @@ class PoolState:
         self.block_found: Callable[[bytes], None] = lambda _: None
         self.block_wanted: Callable[[bool | None], None] = lambda _: None
         self.restart_wanted: Callable[[], None] = lambda: None
-        self.forget(settings.first_extranonce1)
+        self._started = 0
+        self._forget(settings.first_extranonce1)
+        self.chain = Chain(settings.chain, wall=wall, random=random, next_job_id=self._next_job_id)
 
-    def forget(self, first_extranonce1: int | None = None) -> None:
-        """Start again: job ids from 1, other extranonces, no session and no share known."""
-        chance = self.random.randrange(1, 1 << 32)
-        self._next_extranonce1 = chance if first_extranonce1 is None else first_extranonce1
-        self._seen: OrderedDict[object, None] = OrderedDict()
-        self._ended: OrderedDict[str, JobDesk] = OrderedDict()
-        self._job_ids = 0
-        self._started = int(self.wall()) & 0xFFFFFFFF
-        self.chain = Chain(
-            self.settings.chain,
-            wall=self.wall,
-            random=self.random,
-            next_job_id=self._next_job_id,
-        )
+    def restart(self) -> None:
+        """Start again on the same tip: job ids from 1, no session and no share known."""
+        self._forget(None)
+        self.chain.refresh()
 
     def new_extranonce1(self, size: int) -> tuple[int, bytes]:
         """Return a number and its ``size`` bytes, other than any client's if the size allows."""
@@ -89,6 +81,14 @@ class PoolState:
     def session_resumed(self, session_id: str) -> JobDesk | None:
         """Return what an ended session had, once; None when it is not known."""
         return self._ended.pop(session_id, None)
+
+    def _forget(self, first_extranonce1: int | None) -> None:
+        chance = self.random.randrange(1, 1 << 32)
+        self._next_extranonce1 = chance if first_extranonce1 is None else first_extranonce1
+        self._seen: OrderedDict[object, None] = OrderedDict()
+        self._ended: OrderedDict[str, JobDesk] = OrderedDict()
+        self._job_ids = 0
+        self._started = max(self._started + 1, int(self.wall())) & 0xFFFFFFFF
 
     def _next_job_id(self) -> str:
         self._job_ids += 1

@@ -86,6 +86,7 @@ class Client:
         self.extranonce1 = ""
         self.extranonce2_size = 0
         self.job: list[Any] = []
+        self.difficulty: Any = None
         self.closed = False
         self._ids = 0
         self._used = 0
@@ -113,6 +114,8 @@ class Client:
         for message in messages:
             if message.get("method") == "mining.notify":
                 self.job = message["params"]
+            if message.get("method") == "mining.set_difficulty":
+                self.difficulty = message["params"][0]
             if message.get("method") == "mining.set_extranonce":
                 self.extranonce1, self.extranonce2_size = message["params"]
         return messages

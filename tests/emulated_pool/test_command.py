@@ -55,6 +55,7 @@ def test_every_argument_reaches_the_settings(tmp_path: Path) -> None:
             *("--outputs", "3", "--job-version", "2000e000", "--version-mask", "00006000"),
             *("--extranonce1-size", "6", "--extranonce2-size", "4"),
             *("--users", "alice:secret", str(users), "--check-addresses", "--no-resume"),
+            "--ignore-suggestions",
             *("--idle-timeout", "90", "--max-clients", "7"),
             *("--fault", "close,shares=10", "--fault", "crlf"),
             *("--payout", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"),
@@ -72,6 +73,7 @@ def test_every_argument_reaches_the_settings(tmp_path: Path) -> None:
     assert (settings.extranonce1_size, settings.extranonce2_size) == (6, 4)
     assert settings.users == {"alice": "secret", "carol": "pass:word", "dave": "x"}
     assert (settings.check_addresses, settings.resume) == (True, False)
+    assert settings.obey_suggestions is False
     assert (settings.idle_timeout, settings.max_clients) == (90, 7)
     assert [fault.name for fault in settings.faults] == ["close,shares=10", "crlf"]
     # BIP 173: the script of its example address.

@@ -18,7 +18,14 @@ EVERY_FAULT = [
     *(f"send={kind}" for kind in JUNK),
     *(f"job={kind}" for kind in KINDS),
     *(f"difficulty={kind}" for kind in DIFFICULTIES),
-    *("refuse-authorize=false", "early-notify", "silence", "hang", "half-line", "segments=7"),
+    *(
+        "refuse-authorize=false",
+        "early-notify=authorize",
+        "silence",
+        "hang",
+        "half-line",
+        "segments=7",
+    ),
     *("together=1s", "crlf", "blank-lines", "unpadded", "giant-line=100000", "repeat-job"),
     *("reuse-job-id", "swing=4", "close", "reset", "restart", "redirect=127.0.0.1:3334,wait=2"),
     *("storm=3", "extranonce=6/4", "mask=00006000", "block", "dirty-block", "work"),
@@ -155,6 +162,64 @@ def test_the_first_job_comes_before_authorize_is_answered() -> None:
         "reply",
         "mining.set_difficulty",
     ]
+
+
+def test_the_first_job_may_come_even_before_subscribe_is_answered() -> None:
+    client = Rig("early-notify=subscribe").connect()
+
+    assert kinds(heard(client, "mining.subscribe", "test")) == ["mining.notify", "reply"]
+    started = heard(client, "mining.authorize", "account.worker", "x")
+    assert kinds(started) == ["reply", "mining.set_difficulty", "mining.notify"]
+
+
+@pytest.mark.parametrize(
+    ("change", "extranonce1", "rest"),
+    [
+        ("extranonce1-odd", 9, [8]),
+        ("extranonce1-not-hex", 8, [8]),
+        ("extranonce1-long", 66, [8]),
+        ("extranonce2-zero", 8, [0]),
+        ("extranonce2-missing", 8, []),
+    ],
+)
+def test_a_subscription_may_make_no_sense(change: str, extranonce1: int, rest: list[int]) -> None:
+    client = Rig(f"reply={change},method=mining.subscribe").connect()
+
+    [[_, first, *others]] = [m["result"] for m in heard(client, "mining.subscribe", "test")]
+
+    assert (len(first), others) == (extranonce1, rest)
+
+
+def test_a_difficulty_may_come_as_text() -> None:
+    rig = Rig("difficulty=number-as-text,shares=1", difficulty=2.0**-27)
+    client = rig.miner()
+
+    client.send("mining.submit", *client.share(2.0**-27))
+
+    assert [float(text) for [text] in difficulties(client)] == [2.0**-27]
+
+
+def difficulties(client: Client) -> list[Any]:
+    return [m["params"] for m in client.hear() if m.get("method") == "mining.set_difficulty"]
+
+
+def test_a_flood_of_requests_at_a_slow_pace_ends_the_connection() -> None:
+    client = Rig("segments=1,gap=1s", max_line=1 << 20).connect()
+
+    client.raw(b'{"id":1,"method":"mining.ping","params":[]}\n' * 30_000)
+    client.hear()
+
+    assert client.closed
+
+
+def test_late_replies_are_bounded_too() -> None:
+    rig = Rig("reply=delay,method=mining.ping,seconds=60s")
+    client = rig.connect()
+    client.raw(b'{"id":1,"method":"mining.ping","params":[]}\n' * 10_500)
+
+    rig.advance(61.0)
+
+    assert len(client.hear()) == 10_000
 
 
 def test_a_pool_closes_on_configure() -> None:

@@ -4,9 +4,12 @@ from random import Random
 
 import pytest
 
+from stratum_client.emulated_pool.chain import ChainSettings
 from stratum_client.emulated_pool.known_pools import PUBLIC_POOL
 from stratum_client.emulated_pool.vardiff import Vardiff, VardiffSettings
 from tests.emulated_pool.rig import EASY, Rig, named
+
+EASY_CHAIN = ChainSettings(network_difficulty=EASY * 8)
 
 HASHES_PER_DIFFICULTY = 2.0**32
 
@@ -107,6 +110,18 @@ def test_a_silent_session_gets_an_easier_difficulty() -> None:
         "mining.set_difficulty",
         "mining.notify",
     ]
+
+
+def test_no_difficulty_is_above_the_networks() -> None:
+    rig = Rig(vardiff=VardiffSettings(seconds_per_share=10.0, burst=4), chain=EASY_CHAIN)
+    client = rig.miner()
+
+    for _ in range(10):
+        rig.advance(0.001)
+        client.mine(1, difficulty=EASY_CHAIN.network_difficulty)
+
+    assert rig.engine.tally().total.accepted == 10
+    assert client.difficulty == EASY_CHAIN.network_difficulty
 
 
 def test_a_profile_with_a_high_lowest_difficulty_obeys_a_low_first_one() -> None:
