@@ -9,12 +9,12 @@ import socket
 import ssl
 from collections.abc import Callable
 
+from stratum_client.dialling import connected_socket
 from stratum_client.errors import ConnectError, ConnectionLostError, StratumError
 from stratum_client.pool_url import PoolUrl
 from stratum_client.session import Session
 from stratum_client.session_events import Event, Failed
 
-HAPPY_EYEBALLS_DELAY = 0.25
 KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 3))
 
 
@@ -112,12 +112,12 @@ async def dial(url: PoolUrl, connection: Connection, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(seconds):
+            is_tls = url.transport == "tls"
             await loop.create_connection(
                 lambda: connection,
-                url.host,
-                url.port,
-                ssl=_tls_context() if url.transport == "tls" else None,
-                happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY,
+                sock=await connected_socket(url.host, url.port),
+                ssl=_tls_context() if is_tls else None,
+                server_hostname=url.host if is_tls else None,
             )
     except TimeoutError:
         raise ConnectError(url.address, f"no connection within {seconds:g} s") from None

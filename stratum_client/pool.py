@@ -249,6 +249,7 @@ class Pool:
             case Authorized():
                 self.state = PoolState.WAITING
                 self._log.info("pool.authorized", user=self.config.user)
+                self._flush_queue()
             case Subscribed(subscription=granted):
                 self._log.info(
                     "pool.subscribed",
