@@ -3,12 +3,15 @@
 A driver never sees a pool. It asks its `Miner` for `Work` when its chips need some, and hands
 back every `Solution` they claim. `next_work`, `found`, `job_changed` and `apply` are plain calls
 made on the event loop: they never block, never await, and never raise for what a peer did.
+
+`Device` and `Driver` are all that is asked for. What stands behind them is optional: a device that
+can be adjusted or pointed out, a driver that says what it is for or can switch a board off.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 from drivers.header import hash_value, pack_header
 
@@ -69,6 +72,7 @@ class DeviceState(StrEnum):
     WAITING = "waiting"  # ready, but there is no work
     IDLE = "idle"  # told to rest
     FAILED = "failed"  # between a failure and the next try
+    ABSENT = "absent"  # not plugged in
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,4 +209,63 @@ class Driver(Protocol):
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
+        ...
+
+
+# --- optional ---
+
+
+@runtime_checkable
+class Adjustable(Protocol):
+    """A device with settings that may change while it runs."""
+
+    def adjust(self, settings: Mapping[str, object]) -> None:
+        """Take new values of settings that `Driver.open` knows; reached at the board's own ramp.
+
+        A plain call like `Device.apply`; all of ``settings`` or none. Raises SettingError for one
+        that is unknown, out of range, or cannot change by now.
+        """
+        ...
+
+
+@runtime_checkable
+class Identifiable(Protocol):
+    """A device that a person can be pointed to."""
+
+    def identify(self) -> None:
+        """Blink for some seconds; a plain call like `Device.apply`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """What a driver is for: a bare chain of one chip model, a board, or software.
+
+    ``chips`` is for people ("4 x BM1366"), ``ports`` the number of device nodes that `Driver.open`
+    needs, ``family`` who drives it.
+    """
+
+    kind: Literal["chip", "board", "software"]
+    chips: str = ""
+    ports: int = 0
+    family: str = ""
+
+
+@runtime_checkable
+class Described(Protocol):
+    """A driver that says what it is for, for lists."""
+
+    product: Product
+
+
+@runtime_checkable
+class SafeOff(Protocol):
+    """A driver that can put a board to rest which nobody runs: after a crash, by hand."""
+
+    async def safe_off(self, port: PortInfo, settings: Mapping[str, object], log: Log) -> None:
+        """Open ``port``, switch the board's power off or hold its chips in reset, let go.
+
+        Leaves fans running; harmless when the board is off. Raises DriverError if it cannot tell
+        that the board is off. Bounded: some seconds.
+        """
         ...
