@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from stratum_client.emulated_pool.jobs import IssuedJob
 from stratum_client.emulated_pool.problems import Problem
@@ -42,10 +43,11 @@ class Submission:
 class Terms:
     """What is in force for a share besides its job.
 
-    ``mask`` is None when version rolling was not agreed; ``wall`` is seconds since 1970.
+    ``difficulty`` counts as the exact value it holds; ``mask`` is None when version rolling was
+    not agreed; ``wall`` is seconds since 1970.
     """
 
-    difficulty: float
+    difficulty: float | Fraction
     mask: int | None
     wall: float
 

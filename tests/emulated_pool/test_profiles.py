@@ -104,6 +104,20 @@ def test_ckpool_announces_a_block_twice_five_milliseconds_apart() -> None:
     assert first[0][0] != second[0][0]
 
 
+def test_ckpool_leaves_out_the_second_job_of_a_block_that_was_overtaken() -> None:
+    rig = Rig(profile=CKPOOL)
+    client = rig.miner()
+
+    rig.engine.new_block(rig.now)
+    rig.advance(0.003)
+    rig.engine.new_block(rig.now)
+    rig.advance(0.010)
+
+    jobs = named(client.hear(), "mining.notify")
+    assert [job[8] for job in jobs] == [True, True, False]
+    assert jobs[1][1] == jobs[2][1]
+
+
 def test_ocean_announces_a_block_with_an_empty_job_first() -> None:
     rig = Rig(profile=OCEAN)
     client = rig.miner()

@@ -322,6 +322,19 @@ async def test_a_paced_stream_is_written_by_the_clock() -> None:
         await client.close()
 
 
+async def test_one_may_wait_for_the_tally(pool: EmulatedPool, client: Client) -> None:
+    await client.handshake()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = tasks.create_task(pool.wait_for(lambda tally: tally.total.accepted == 2))
+        client.submit()
+        assert (await client.read())["result"] is True
+        early = waiting.done()
+        client.submit()
+
+    assert not early
+    assert pool.tally().total.accepted == 2
+
+
 async def test_a_pool_that_closes_stops_those_who_wait_for_its_tally() -> None:
     pool = EmulatedPool(PoolSettings())
     await pool.start()

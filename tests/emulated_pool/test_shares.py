@@ -1,6 +1,7 @@
 """Shares that real pools accepted, and mined ones, judged byte by byte."""
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -79,6 +80,37 @@ def test_a_share_a_little_below_the_asked_difficulty_is_refused(vector: dict[str
     verdict = judge(share_of(vector), job_of(vector), terms, rules_of(vector))
 
     assert verdict.problem is Problem.ABOVE_TARGET
+
+
+@pytest.mark.parametrize("vector", shares("pp-") + shares("syn-"), ids=named)
+def test_a_share_exactly_at_its_target_is_good_and_one_above_is_not(
+    vector: dict[str, Any],
+) -> None:
+    value = int(vector["expect"]["hash_display"], 16)
+    exact = Fraction(0xFFFF << 208, value)
+    problems = [
+        judge(
+            share_of(vector),
+            job_of(vector),
+            Terms(difficulty=difficulty, mask=mask_of(vector), wall=0.0),
+            rules_of(vector),
+        ).problem
+        for difficulty in (exact, exact + Fraction(1, 1 << 300))
+    ]
+
+    assert problems == [None, Problem.ABOVE_TARGET]
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (VersionRule.REPLACE, 0x2000A000),
+        (VersionRule.XOR, 0x2000C000),
+        (VersionRule.OR, 0x2000E000),
+    ],
+)
+def test_bits_that_the_job_has_set_part_the_rules(rule: VersionRule, expected: int) -> None:
+    assert rolled_version(0x20006000, 0x0000A000, mask=0x1FFFE000, rule=rule) == expected
 
 
 def test_one_submit_text_means_other_headers_under_other_rules() -> None:
