@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratum_client.emulated_pool.addresses import output_script
@@ -30,11 +30,13 @@ def test_what_is_no_address_gives_nothing(vector: dict[str, Any]) -> None:
     assert output_script(vector["address"]) is None
 
 
+@settings(deadline=None)
 @given(st.text(max_size=100) | st.from_regex(r"bc1[02-9ac-hj-np-z]{0,90}", fullmatch=True))
 def test_any_text_is_looked_at_without_harm(text: str) -> None:
     assert output_script(text) is None
 
 
+@settings(deadline=None)
 @given(st.integers(0, 41), st.sampled_from("qpzry9x8gf2tvdw0s3jn54khce6mua7l"))
 def test_one_wrong_character_is_always_noticed(at: int, character: str) -> None:
     good = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"

@@ -1,7 +1,7 @@
 """Faults as text."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratum_client.emulated_pool.fault_catalogue import FAULT_KINDS
@@ -81,6 +81,7 @@ def test_a_text_that_means_nothing_is_refused_with_a_hint(text: str, problem: st
     assert problem in str(refused.value)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="abcdefglorstuy=,.-0123456789 ", max_size=60))
 def test_any_text_gives_a_fault_or_the_one_error(text: str) -> None:
     try:
@@ -90,6 +91,7 @@ def test_any_text_gives_a_fault_or_the_one_error(text: str) -> None:
     assert fault.name == text
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(FAULT_KINDS)),
     st.text(max_size=20),

@@ -78,12 +78,13 @@ def check(outputs: list[Output]) -> None:
                 assert not reset
 
 
+@settings(deadline=None)
 @given(st.sampled_from(sorted(PROFILES)), st.lists(st.binary(max_size=200), max_size=20))
 def test_any_bytes_are_answered_or_end_the_connection(name: str, pieces: list[bytes]) -> None:
     check(outputs_after(PROFILES[name], pieces))
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(sorted(PROFILES)), st.lists(requests, max_size=8), st.booleans())
 def test_any_requests_are_answered_or_end_the_connection(
     name: str, messages: list[Any], started: bool
@@ -97,7 +98,7 @@ def test_any_requests_are_answered_or_end_the_connection(
     check(outputs_after(PROFILES[name], lines))
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(requests, max_size=4), st.lists(st.integers(1, 50), max_size=40))
 def test_the_cut_of_the_stream_changes_nothing(messages: list[Any], cuts: list[int]) -> None:
     data = b"".join(json.dumps(message).encode() + b"\n" for message in messages)
@@ -138,6 +139,7 @@ def test_lines_that_break_careless_parsers_do_no_harm(profile: Profile, line: by
     assert again.subscribe()["result"]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.integers(1, 7))
 def test_lines_do_not_depend_on_the_cut(data: bytes, step: int) -> None:
     whole, cut = LineReader(100), LineReader(100)

@@ -4,7 +4,7 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratum_client.emulated_pool.proof_of_work import (
@@ -65,6 +65,7 @@ def test_a_branch_leads_to_its_root(vector: dict[str, Any]) -> None:
     assert root.hex() == vector["root_internal"]
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=1, max_value=(1 << 255) - 1))
 def test_a_compact_target_is_never_easier_and_nearly_as_easy(target: int) -> None:
     back = network_target(compact(target))

@@ -4,7 +4,7 @@ import pytest
 
 from stratum_client.emulated_pool.known_pools import BRAIINS, CKPOOL, PUBLIC_POOL
 from stratum_client.emulated_pool.profiles import Profile
-from tests.emulated_pool.rig import Client, Rig
+from tests.emulated_pool.rig import EASY, Client, Rig
 
 
 def resumed(profile: Profile, *, authorize: bool, wait: float = 0.0) -> tuple[Client, Client, Rig]:
@@ -51,6 +51,22 @@ def test_a_resumed_session_takes_shares_for_its_old_jobs_and_knows_the_sent_ones
     assert second.ask("mining.submit", *sent)["result"] is True
     assert second.ask("mining.submit", *sent)["error"][0] == 22
     assert rig.engine.tally().connections[2].accepted == 2
+
+
+def test_a_resumed_session_starts_at_the_first_difficulty() -> None:
+    rig = Rig(profile=BRAIINS)
+    first = rig.miner()
+    [pairs, *_] = first.ask("mining.subscribe", "test")["result"]
+    rig.engine.set_difficulty(EASY * 64, rig.now)
+    rig.disconnect(first)
+    second = rig.connect()
+    second.subscribe("test", pairs[0][1])
+
+    second.ask("mining.authorize", "account.worker", "x")
+
+    assert second.extranonce1 == first.extranonce1
+    assert second.difficulty == EASY
+    assert second.mine(1)[0]["result"] is True
 
 
 def test_a_session_is_not_resumed_twice_or_when_that_is_off() -> None:

@@ -112,6 +112,18 @@ def test_a_silent_session_gets_an_easier_difficulty() -> None:
     ]
 
 
+def test_vardiff_does_not_go_below_the_clients_minimum() -> None:
+    rig = Rig(difficulty=1.0, vardiff=VardiffSettings(interval=20.0), work_every=0.0)
+    client = rig.connect()
+    client.ask("mining.configure", ["minimum-difficulty"], {"minimum-difficulty.value": 0.5})
+    client.handshake()
+
+    rig.advance(100.0)
+
+    difficulties = named(client.hear(), "mining.set_difficulty")
+    assert difficulties == [[0.5]]
+
+
 def test_no_difficulty_is_above_the_networks() -> None:
     rig = Rig(vardiff=VardiffSettings(seconds_per_share=10.0, burst=4), chain=EASY_CHAIN)
     client = rig.miner()
