@@ -71,12 +71,17 @@ def best_match(port: PortInfo) -> tuple[Driver, int] | None:
     Of equal scores the first in the order of `names` wins. Imports every driver, so the first
     call takes a moment; raises DriverClashError when packages collide.
     """
-    best: tuple[Driver, int] | None = None
-    for name, candidate in _usable():
-        score = _score(name, candidate, port)
-        if score > (best[1] if best else 0):
-            best = candidate, score
-    return best
+    return next(iter(matches(port)), None)
+
+
+def matches(port: PortInfo) -> tuple[tuple[Driver, int], ...]:
+    """Return the drivers that want ``port`` with their scores, the surest first.
+
+    Otherwise as `best_match`. Two of the same score cannot be told apart by the port alone.
+    """
+    scored = [(candidate, _score(name, candidate, port)) for name, candidate in _usable()]
+    wanting = [(candidate, score) for candidate, score in scored if score > 0]
+    return tuple(sorted(wanting, key=lambda scored: scored[1], reverse=True))
 
 
 def problems() -> tuple[DriverLoadError, ...]:
