@@ -14,14 +14,14 @@ from hashlib import sha256
 from itertools import pairwise
 from operator import xor
 
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
-_BECH32_INVERSE = {character: value for value, character in enumerate(_BECH32)}
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BECH32_INVERSE = {character: value for value, character in enumerate(BECH32)}
 _GENERATORS = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
 _FEEDBACK = [
     reduce(xor, (g for bit, g in enumerate(_GENERATORS) if top >> bit & 1), 0) for top in range(32)
 ]
-_CHECKSUM = {"bech32": 1, "bech32m": 0x2BC830A3}
+CHECKSUM = {"bech32": 1, "bech32m": 0x2BC830A3}
 _PUBLIC_KEY_VERSIONS = {0x00, 0x6F}
 _SCRIPT_VERSIONS = {0x05, 0xC4}
 _PREFIXES = ("bc", "tb", "bcrt")
@@ -81,7 +81,7 @@ def _witness_script(address: str) -> bytes:
         raise AddressError(address, "holds no witness program")
     if version == 0 and len(program) not in {20, 32}:
         raise AddressError(address, "has a length that its version does not allow")
-    if checksum != _CHECKSUM["bech32m" if version else "bech32"]:
+    if checksum != CHECKSUM["bech32m" if version else "bech32"]:
         raise AddressError(address, "has a checksum of the wrong kind")
     return bytes((version + 0x50 if version else 0, len(program))) + program
 
@@ -102,13 +102,14 @@ def _bech32_parts(address: str) -> tuple[list[int], int]:
             raise AddressError(address, problem)
         values.append(_BECH32_INVERSE[character])
     expanded = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix]
-    checksum = _polymod(expanded + values)
-    if checksum not in _CHECKSUM.values():
+    checksum = polymod(expanded + values)
+    if checksum not in CHECKSUM.values():
         raise AddressError(address, "has a wrong checksum")
     return values[:-6], checksum
 
 
-def _polymod(values: list[int]) -> int:
+def polymod(values: list[int]) -> int:
+    """Return the Bech32 checksum state after 5-bit ``values``, a 30-bit integer."""
     remainder = 1
     for value in values:
         remainder = (remainder & 0x1FFFFFF) << 5 ^ value ^ _FEEDBACK[remainder >> 25]
@@ -132,7 +133,7 @@ def _base58_script(address: str) -> bytes:
         raise AddressError(address[:_LONGEST], "is too short or too long")
     number = 0
     for position, character in enumerate(address, 1):
-        digit = _BASE58.find(character)
+        digit = BASE58.find(character)
         if digit < 0:
             raise AddressError(address, f"has {_at(position, address)}, which no such address has")
         number = number * 58 + digit
@@ -185,8 +186,8 @@ def _neighbours(text: str) -> Iterator[tuple[str, str]]:
 
 def _alphabet_of(text: str) -> str:
     """Return the characters of the addresses that ``text`` may have been."""
-    lower = _BECH32 + "1b"
-    return {text.lower(): lower, text.upper(): lower.upper()}.get(text, _BASE58)
+    lower = BECH32 + "1b"
+    return {text.lower(): lower, text.upper(): lower.upper()}.get(text, BASE58)
 
 
 def _looks_like_bech32(address: str) -> bool:
@@ -203,7 +204,7 @@ def _looks_like_base58(address: str) -> bool:
     """Return whether small, capital letters and digits alternate as only chance would do it."""
     if address[:1] not in {"1", "3"} or len(address) not in range(25, 37):
         return False
-    strangers = [c for c in address if c not in _BASE58]
+    strangers = [c for c in address if c not in BASE58]
     changes = sum(_class_of(left) != _class_of(right) for left, right in pairwise(address))
     return len(strangers) <= 1 and changes > 0.45 * (len(address) - 1)
 

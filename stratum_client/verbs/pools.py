@@ -10,6 +10,7 @@ from stratum_client.bitcoin_address import AddressError, script_of
 from stratum_client.config import PoolConfig
 from stratum_client.config_arguments import PoolArguments, with_arguments
 from stratum_client.errors import ConnectError
+from stratum_client.payee import address_of, network_of
 from stratum_client.pool_probe import ProbeReport, probe
 from stratum_client.status_text import scaled
 
@@ -87,7 +88,11 @@ def _job_facts(pool: PoolConfig, report: ProbeReport) -> dict[str, object]:
         "network_difficulty": report.network_difficulty,
         "coinbase_value_btc": coinbase.value / 1e8,
         "payees": [
-            {"script": output.script.hex(), "btc": output.value / 1e8}
+            {
+                "address": address_of(output.script, network_of(pool.user)),
+                "script": output.script.hex(),
+                "btc": output.value / 1e8,
+            }
             for output in coinbase.outputs
             if output.value
         ],
@@ -119,7 +124,7 @@ def _shown(value: object) -> str:
             return scaled(value) if value >= 1e6 else f"{value:g}"
         case list():
             return "; ".join(_shown(item) for item in value)
-        case dict():
-            return " ".join(f"{name} {_shown(item)}" for name, item in value.items())
+        case {"address": address, "script": script, "btc": btc}:
+            return f"{btc:g} BTC to {address or script}"
         case _:
             return str(value)
