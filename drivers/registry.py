@@ -6,17 +6,26 @@ one that cannot be imported, or whose `match` raises, is listed by `problems` an
 """
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import cast
 
 from drivers.api import Driver, PortInfo
 from drivers.errors import DriverError, UnknownDriverError
 
+_BM13XX_CHIPS = ("bm1384", "bm1387", "bm1397", "bm1362", "bm1366", "bm1368", "bm1370")
+
 BUILT_IN: dict[str, str] = {
     "cpu": "drivers.cpu.device:DRIVER",
+    **dict.fromkeys(_BM13XX_CHIPS, "drivers.bm13xx.driver:DRIVERS"),
 }
-"""Name to "module:attribute"; a new family adds its line here."""
+"""Name to "module:attribute"; a new family adds its lines here.
+
+The attribute is the driver, or a mapping in which the driver has its name.
+"""
+
+EMULATED = "emulated:"
+"""What stands before a driver's name to have its hardware emulated in this process."""
 
 GROUP = "stratum_client.drivers"
 """Entry-point group in which other packages name their drivers."""
@@ -48,9 +57,13 @@ class DriverClashError(DriverError):
 def driver(name: str) -> Driver:
     """Return the driver called ``name``.
 
-    Raises UnknownDriverError, its ``known`` names nearest first; DriverLoadError when the driver
-    is listed but cannot be imported; DriverClashError when installed packages collide.
+    ``emulated:NAME`` is the driver called NAME on emulated hardware, if it can emulate any: then
+    it has a method `emulated` that returns it. Raises UnknownDriverError, its ``known`` names
+    nearest first; DriverLoadError when the driver is listed but cannot be imported;
+    DriverClashError when installed packages collide.
     """
+    if name.startswith(EMULATED):
+        return _emulated(name)
     reference = BUILT_IN.get(name) or _plugins().get(name)
     if reference is None:
         raise UnknownDriverError(name, _nearest_first(name))
@@ -99,6 +112,14 @@ def forget() -> None:
 _problems: dict[str, DriverLoadError] = {}
 
 
+def _emulated(name: str) -> Driver:
+    emulated = getattr(driver(name.removeprefix(EMULATED)), "emulated", None)
+    if emulated is None:
+        able = tuple(EMULATED + own for own, one in _usable() if hasattr(one, "emulated"))
+        raise UnknownDriverError(name, able)
+    return cast("Driver", emulated())
+
+
 def _usable() -> Iterator[tuple[str, Driver]]:
     for name, reference in {**BUILT_IN, **_plugins()}.items():
         loaded = _load(name, reference)
@@ -126,6 +147,7 @@ def _load(name: str, reference: str) -> Driver | DriverLoadError:
     module, _, attribute = reference.partition(":")
     try:
         loaded = getattr(importlib.import_module(module), attribute)
+        loaded = loaded[name] if isinstance(loaded, Mapping) else loaded
         problem = _shape_problem(name, loaded)
     except Exception as error:  # noqa: BLE001 - importing runs a stranger's code: it may raise all
         problem = f"{type(error).__name__}: {error}"

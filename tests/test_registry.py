@@ -188,3 +188,17 @@ def test_a_built_in_is_found_without_importing_the_package_metadata() -> None:
     )
 
     assert shown.stdout.strip() == "[]"
+
+
+def test_an_emulated_device_is_named_after_its_driver() -> None:
+    assert registry.driver("emulated:bm1370").name == "emulated:bm1370"
+    with pytest.raises(UnknownDriverError):
+        registry.driver("emulated:cpu")
+    with pytest.raises(UnknownDriverError):
+        registry.driver("emulated:bm1371")
+
+
+def test_every_chip_and_board_is_built_in() -> None:
+    from drivers.bm13xx.driver import DRIVERS  # noqa: PLC0415 - the registry must not need it
+
+    assert set(DRIVERS) == set(registry.BUILT_IN) - {"cpu"}

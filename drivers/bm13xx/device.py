@@ -1,0 +1,286 @@
+"""The life of a BM13xx device: power, bring-up, mining, rest, recovery, and a safe end.
+
+One coroutine, `Bm13xxDevice.run`, does everything that takes time; what a job or a nonce causes
+happens in plain calls (`mining`). The board around the chips, if any, is its `Surroundings`.
+"""
+
+from collections.abc import Callable
+from enum import Enum
+
+from drivers.api import Context, DeviceState, DeviceStats, Setpoint
+from drivers.bm13xx.chain import Chain
+from drivers.bm13xx.chain_report import chain_details, degradation
+from drivers.bm13xx.chip import ChipSpec
+from drivers.bm13xx.failure import Failure
+from drivers.bm13xx.mining import Mining
+from drivers.bm13xx.ports import DATA, Ports
+from drivers.bm13xx.recovery import ChainSilentError, Stage
+from drivers.bm13xx.settings import ChainSettings
+from drivers.bm13xx.side_tasks import beside
+from drivers.bm13xx.surroundings import BareChain, Surroundings
+from drivers.bm13xx.target import Target, target_of
+from drivers.bm13xx.wire import Wire
+from drivers.errors import DriverError
+from drivers.hashing.kernels import midstate
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at what the chips find and at what is wanted."""
+
+DOWN_PAUSE = 0.02
+"""Seconds between two steps down: less current needs no time to settle, an order to stop does."""
+
+
+class _Phase(Enum):
+    STOPPED = DeviceState.STARTING, "not running"
+    OPENING = DeviceState.STARTING, "opening its ports"
+    COOLING = DeviceState.STARTING, "waiting for the board"
+    STARTING = DeviceState.STARTING, "bringing up the chips"
+    MINING = DeviceState.MINING, ""
+    RESTING = DeviceState.IDLE, ""
+
+
+class Bm13xxDevice:
+    """A chain of chips on a port, with ``board`` around it or bare."""
+
+    def __init__(
+        self,
+        chip: ChipSpec,
+        settings: ChainSettings,
+        context: Context,
+        ports: Ports,
+        board: Surroundings | None = None,
+    ) -> None:
+        self._name = context.name
+        self._ports = ports
+        self._log = context.log
+        self._clock = context.clock
+        self._board = board or BareChain(chip, settings.frequency)
+        self._setpoint = Setpoint(run=True)
+        self._chain = Chain(
+            chip,
+            chips=settings.chips,
+            name=ports.path(DATA),
+            baud_rate=settings.baud_rate,
+            scale=settings.scale,
+            nonces_per_second=settings.nonces_per_second,
+            midstate_of=midstate,
+        )
+        self._mining = Mining(self._chain, context, self._write)
+        self._wire = Wire(
+            ports, on_data=self._mining.receive_data, flushed=self._chain.reader.reset
+        )
+        self._phase = _Phase.STOPPED
+        self._problem = ""
+        self._starts = 0
+        self._commanded = 0.0
+        self._failure: Failure | None = None
+
+    async def run(self) -> None:
+        """Bring the device up and mine until cancelled; however it ends, it ends safe.
+
+        Raises DriverError; may be called again, and waits then until a hot board is cool.
+        """
+        failure = self._failure = Failure()
+        self._problem = ""
+        self._mining.watchdog.start_over()
+        self._phase = _Phase.OPENING
+        try:
+            async with beside(f"{self._name} far end", self._ports.serve()):
+                await self._live_with_board(failure)
+        except DriverError as error:
+            self._problem = str(error)
+            raise
+        finally:
+            self._phase = _Phase.STOPPED
+            failure.close()
+
+    def job_changed(self, *, clean: bool) -> None:
+        """Send new work in this very call; ``clean`` makes all older work worthless first."""
+        self._mining.job_changed(clean=clean)
+
+    def apply(self, setpoint: Setpoint) -> None:
+        """Give no more work when told to rest; all else happens at the chips' own ramp."""
+        self._setpoint = setpoint
+        if not setpoint.run:
+            self._mining.stop()
+        if self._failure:
+            self._failure.nudge()
+
+    def stats(self) -> DeviceStats:
+        """Return a snapshot; the hash rate is nominal: from frequency, cores and chips."""
+        now = self._clock.monotonic()
+        is_mining = self._phase is _Phase.MINING
+        mhz = self._chain.mhz if is_mining else 0.0
+        board = self._board.snapshot(mhz)
+        state, reason = self._state(now, board.waiting_for)
+        return DeviceStats(
+            state=state,
+            reason=reason,
+            claimed_hashrate=self._chain.nominal_hashrate if self._mining.has_work else 0.0,
+            hardware_errors=self._chain.hardware_errors,
+            temperature=board.temperature,
+            power=board.power,
+            frequency_mhz=mhz if is_mining else None,
+            details={
+                **chain_details(self._chain, self._mining.watchdog, now),
+                **board.details,
+                "starts": self._starts,
+                "baud_rate": self._wire.baud_rate,
+            },
+        )
+
+    # -- life
+
+    async def _live_with_board(self, failure: Failure) -> None:
+        """Live between a board made ready and a board made safe."""
+        try:
+            self._phase = _Phase.COOLING
+            await self._board.open(failure)
+            async with beside(f"{self._name} board", self._board.watch()):
+                try:
+                    await self._board.cooled_down()
+                    while True:
+                        await self._live_on_port(failure)
+                finally:
+                    self._safe_off()
+        finally:
+            self._safe_off()
+            await self._board.finish()
+
+    def _safe_off(self) -> None:
+        """Stop everything that a plain call can stop."""
+        self._board.safe_off()
+        self._mining.stop()
+        self._slow_down_at_once()
+        self._wire.close()
+
+    async def _live_on_port(self, failure: Failure) -> None:
+        """Open the port and live; return when only opening it again can help."""
+        self._phase = _Phase.OPENING
+        await self._wire.open(failure)
+        stage = None
+        while stage is not Stage.REOPEN:
+            await self._rest(failure)
+            stage = await self._mine(failure) if await self._start(failure) else None
+        self._wire.close()
+
+    async def _rest(self, failure: Failure) -> None:
+        """Return when the device should run; rest as deep as it can until then."""
+        if self._target().mhz is not None:
+            return
+        self._phase = _Phase.RESTING
+        self._log.info("device.idle", reason=self._target().reason)
+        await self._board.power_off()
+        if not self._board.can_switch_off and self._chain.mhz:
+            await self._set_frequency(failure, self._chain.spec.frequency.lowest, _always)
+        while self._target().mhz is None:
+            await failure.nudged(LOOK_EVERY)
+        self._log.info("device.resumed", reason=self._setpoint.reason)
+
+    async def _start(self, failure: Failure) -> bool:
+        """Bring the chips up; return False if the device is told to rest meanwhile."""
+        wanted = self._target().mhz
+        if wanted is None:
+            return False
+        self._phase = _Phase.STARTING
+        self._starts += 1
+        self._commanded = wanted
+        await self._board.power_on()
+        actions = self._chain.bring_up(wanted)
+        if not await self._wire.perform(failure, actions, still=self._may_run):
+            return False
+        self._announce()
+        return True
+
+    async def _mine(self, failure: Failure) -> Stage | None:
+        """Mine; return None when told to rest, or the step that takes another start."""
+        self._phase = _Phase.MINING
+        self._mining.start()
+        while (target := self._target()).mhz is not None:
+            if target.mhz != self._commanded:
+                await self._follow(failure, target.mhz, target.reason)
+                continue
+            self._mining.look()
+            stage = self._mining.watchdog.due()
+            if stage and await self._recover(failure, stage):
+                return stage
+            await failure.nudged(LOOK_EVERY)
+        self._mining.stop()
+        return None
+
+    async def _follow(self, failure: Failure, mhz: float, reason: str) -> None:
+        """Change the frequency while mining, until it is there or another one is wanted."""
+        self._log.info("frequency.changing", before=self._chain.mhz, to=mhz, reason=reason)
+        self._commanded = mhz
+        await self._set_frequency(failure, mhz, lambda: self._target().mhz == mhz)
+
+    async def _recover(self, failure: Failure, stage: Stage) -> bool:
+        """Take a step of recovery; return True if the chips must be brought up again."""
+        self._log.warning("chain.silent", step=stage.value, chips=self._chain.chips)
+        match stage:
+            case Stage.JOB:
+                self._mining.assign()
+            case Stage.RAMP:
+                lowest = self._chain.spec.frequency.lowest
+                await self._set_frequency(failure, lowest, self._may_run)
+                self._commanded = lowest  # the next look ramps up again
+            case Stage.RESET | Stage.REOPEN:
+                self._mining.stop()
+                await self._board.reset_chips()
+                return True
+            case Stage.GIVE_UP:
+                overdue = self._mining.watchdog.overdue
+                raise ChainSilentError(self._wire.name, overdue=overdue)
+        return False
+
+    async def _set_frequency(self, failure: Failure, mhz: float, still: Callable[[], bool]) -> None:
+        longest = DOWN_PAUSE if mhz < self._chain.mhz else 1.0
+        actions = self._chain.change_frequency(mhz)
+        await self._wire.perform(failure, actions, still=still, longest_pause=longest)
+
+    def _slow_down_at_once(self) -> None:
+        """Write the lowest frequency: all that can be done for chips that cannot be switched off.
+
+        Down in one step is harmless; it is up that needs a ramp.
+        """
+        chain = self._chain
+        if chain.mhz:
+            lowest = chain.spec.pll.nearest(chain.spec.frequency.lowest)
+            self._write(b"".join(chain.write(*write) for write in lowest.writes))
+
+    # -- what is wanted and what is
+
+    def _target(self) -> Target:
+        return target_of(self._board.abilities(), self._setpoint, self._board.throttle())
+
+    def _may_run(self) -> bool:
+        return self._target().mhz is not None
+
+    def _announce(self) -> None:
+        chain = self._chain
+        facts = {"chips": chain.chips, "mhz": chain.mhz, "baud_rate": self._wire.baud_rate}
+        if chain.missing:
+            self._log.warning("device.degraded", missing=chain.missing, **facts)
+        else:
+            self._log.info("device.ready", **facts)
+
+    def _state(self, now: float, waiting_for: str) -> tuple[DeviceState, str]:
+        if self._phase is _Phase.STOPPED and self._problem:
+            return DeviceState.FAILED, self._problem
+        state, reason = self._phase.value
+        match self._phase:
+            case _Phase.COOLING:
+                reason = waiting_for or reason
+            case _Phase.RESTING:
+                reason = self._target().reason
+            case _Phase.MINING:
+                state = state if self._mining.has_work else DeviceState.WAITING
+                reason = degradation(self._chain, now) or self._target().reason
+        return state, reason
+
+    def _write(self, data: bytes) -> None:
+        self._wire.write(data)
+
+
+def _always() -> bool:
+    return True

@@ -1,0 +1,86 @@
+"""What to do about a chain that finds nothing, step by step. Pure; takes the time as ``now``.
+
+Source of the order: kanoi cgminer driver-gekko.c (jobs again, frequency again, reset, USB reset).
+"""
+
+from enum import Enum
+
+from drivers.errors import DriverError
+
+PATIENCE = 20.0
+"""So many nonces must be overdue, which chance does once in 500 million times."""
+
+LEAST_SECONDS = 5.0
+"""However fast nonces should come, a silence shorter than this is let pass."""
+
+WELL_AFTER = 20
+"""So many valid nonces after a step of recovery, and the next trouble starts with the first."""
+
+
+class Stage(Enum):
+    """The steps, in their order; each is given as much time as the trouble took to notice."""
+
+    JOB = "new job"
+    RAMP = "new frequency ramp"
+    RESET = "chain reset"
+    REOPEN = "port opened anew"
+    GIVE_UP = "given up"
+
+
+class ChainSilentError(DriverError):
+    """A chain finds nothing, whatever was tried."""
+
+    def __init__(self, port: str, *, overdue: float) -> None:
+        super().__init__(
+            f"{port}: no valid nonce though {overdue:.0f} were due; "
+            "new job, ramp, reset and reopening did not help"
+        )
+        self.port = port
+        self.overdue = overdue
+
+
+class Watchdog:
+    """Counts the nonces that are overdue, and says what to try next.
+
+    It counts only while told of a pace; a pause costs nobody anything.
+    """
+
+    def __init__(self) -> None:
+        self.tried: dict[Stage, int] = dict.fromkeys(Stage, 0)
+        self.overdue = 0.0
+        self._seconds = 0.0
+        self._last: float | None = None
+        self._pace = 0.0
+        self._stages = iter(Stage)
+        self._valid = 0
+
+    def expect(self, now: float, nonces_per_second: float) -> None:
+        """Expect that many valid nonces from now on, 0 for none."""
+        if self._last is not None and self._pace:
+            self.overdue += self._pace * (now - self._last)
+            self._seconds += now - self._last
+        self._last, self._pace = now, nonces_per_second
+
+    def found(self) -> None:
+        """Take note of a valid nonce."""
+        self.overdue = self._seconds = 0.0
+        self._valid += 1
+        if self._valid == WELL_AFTER:
+            self._stages = iter(Stage)
+
+    def due(self) -> Stage | None:
+        """Return the step to be taken now, if any; each is returned once."""
+        if self.overdue < PATIENCE or self._seconds < LEAST_SECONDS:
+            return None
+        stage = next(self._stages, Stage.GIVE_UP)
+        self.tried[stage] += 1
+        self._valid = 0
+        if stage is not Stage.GIVE_UP:
+            self.overdue = self._seconds = 0.0
+        return stage
+
+    def start_over(self) -> None:
+        """Begin with the first step again: the device is run anew."""
+        self.overdue = self._seconds = 0.0
+        self._last, self._pace = None, 0.0
+        self._stages, self._valid = iter(Stage), 0

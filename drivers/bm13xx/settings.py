@@ -1,0 +1,145 @@
+"""The settings of BM13xx drivers, and what each may be; numbers may come as text."""
+
+import difflib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from drivers.bm13xx.board import Board, Range
+from drivers.bm13xx.chip import RESET_BAUD_RATE, ChipSpec
+from drivers.errors import SettingError
+
+AUTO = "auto"
+
+_CHAIN = ("chips", "frequency", "baud_rate", "scale", "nonces_per_second")
+_BOARD = ("voltage", "fan", "target_temperature", "max_temperature")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainSettings:
+    """How a chain of chips is run.
+
+    ``chips``: how many there should be. ``frequency``: MHz. ``scale``: 1 for real chips, for
+    emulated ones what their hash rate is multiplied by. ``nonces_per_second``: how often each
+    chip should report, or up to twice that.
+    """
+
+    chips: int
+    frequency: float
+    baud_rate: int
+    scale: float = 1.0
+    nonces_per_second: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BoardSettings:
+    """How a board is run: core voltage, ``fan`` in percent (None: by temperature), temperatures.
+
+    ``max_temperature`` lowers the temperature at which the board is switched off, None leaves it.
+    """
+
+    voltage: float
+    fan: float | None = None
+    target_temperature: float
+    max_temperature: float | None = None
+
+
+def chain_settings(driver: str, settings: Mapping[str, object], chip: ChipSpec) -> ChainSettings:
+    """Return the settings of a bare chain; raise SettingError."""
+    reader = _Reader(driver, settings, _CHAIN)
+    limits = chip.frequency
+    frequency = Range(lowest=limits.lowest, default=limits.default, highest=limits.highest)
+    return _chain(reader, chip, 1, frequency, chip.baud_rate)
+
+
+def board_settings(
+    driver: str, settings: Mapping[str, object], board: Board
+) -> tuple[ChainSettings, BoardSettings]:
+    """Return the settings of a board; raise SettingError."""
+    reader = _Reader(driver, settings, (*_CHAIN, *_BOARD))
+    baud_rate = board.baud_rate or board.chip.baud_rate
+    chain = _chain(reader, board.chip, board.chips, board.frequency, baud_rate)
+    volts = board.voltages or (board.default_voltage,)
+    target = board.cooling.target
+    lowest_trip = min(sensor.limits.trip for sensor in board.sensors)
+    return chain, BoardSettings(
+        voltage=reader.number(
+            "voltage", Range(lowest=volts[0], default=board.default_voltage, highest=volts[-1]), "V"
+        ),
+        fan=reader.percent("fan"),
+        target_temperature=reader.number(
+            "target_temperature", Range(lowest=20.0, default=target, highest=lowest_trip), "degrees"
+        ),
+        max_temperature=reader.optional(
+            "max_temperature", Range(lowest=30.0, default=0.0, highest=lowest_trip), "degrees"
+        ),
+    )
+
+
+def _chain(
+    reader: "_Reader", chip: ChipSpec, chips: int, frequency: Range, baud_rate: int
+) -> ChainSettings:
+    return ChainSettings(
+        chips=reader.whole("chips", chips, 1, chip.most_chips),
+        frequency=reader.number("frequency", frequency, "MHz"),
+        baud_rate=reader.baud_rate(chip, baud_rate),
+        scale=reader.number("scale", Range(lowest=1e-12, default=1.0, highest=1.0)),
+        nonces_per_second=reader.number(
+            "nonces_per_second", Range(lowest=0.01, default=1.0, highest=100.0)
+        ),
+    )
+
+
+class _Reader:
+    """Takes settings one by one and says what is wrong with them."""
+
+    def __init__(self, driver: str, settings: Mapping[str, object], known: tuple[str, ...]) -> None:
+        self._driver = driver
+        self._settings = settings
+        for name in settings:
+            if name not in known:
+                close = difflib.get_close_matches(name, known, n=1)
+                hint = f"did you mean {close[0]}? " if close else ""
+                problem = f"unknown; {hint}allowed are {', '.join(known)}"
+                raise SettingError(driver, name, problem)
+
+    def number(self, name: str, limits: Range, unit: str = "") -> float:
+        given = self._settings.get(name, AUTO)
+        return limits.default if given == AUTO else self._within(name, given, limits, unit)
+
+    def optional(self, name: str, limits: Range, unit: str) -> float | None:
+        given = self._settings.get(name, AUTO)
+        return None if given == AUTO else self._within(name, given, limits, unit)
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        limits = Range(lowest=least, default=default, highest=most)
+        value = self.number(name, limits)
+        if value != int(value):
+            raise SettingError(self._driver, name, f"must be a whole number, not {value}")
+        return int(value)
+
+    def percent(self, name: str) -> float | None:
+        given = self._settings.get(name, AUTO)
+        bare = given.strip().removesuffix("%") if isinstance(given, str) else given
+        limits = Range(lowest=0.0, default=0.0, highest=100.0)
+        return None if given == AUTO else self._within(name, bare, limits, "percent")
+
+    def baud_rate(self, chip: ChipSpec, default: int) -> int:
+        known = sorted({RESET_BAUD_RATE, *(baud.rate for baud in chip.baud_rates)})
+        value = self.whole("baud_rate", default, 1, 100_000_000)
+        if value not in known:
+            problem = f"{chip.name} knows {', '.join(map(str, known))}, not {value}"
+            raise SettingError(self._driver, "baud_rate", problem)
+        return value
+
+    def _within(self, name: str, given: object, limits: Range, unit: str) -> float:
+        try:
+            is_number = isinstance(given, (int, float, str)) and not isinstance(given, bool)
+            value = float(given) if is_number else math.nan  # type: ignore[arg-type]  # seen above
+        except (ValueError, OverflowError):
+            value = math.nan
+        if not limits.lowest <= value <= limits.highest:
+            shown = f" {unit}" if unit else ""
+            problem = f"must be {limits.lowest:g} to {limits.highest:g}{shown}, not {given!r}"
+            raise SettingError(self._driver, name, problem)
+        return value

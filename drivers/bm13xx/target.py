@@ -1,0 +1,59 @@
+"""How fast a device should run: what it is set to, and every limit on that. Pure."""
+
+from dataclasses import dataclass
+
+from drivers.api import Setpoint
+from drivers.bm13xx.board import PowerModel
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The frequency wanted, None to rest; ``reason`` says what holds it below the setting."""
+
+    mhz: float | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Throttle:
+    """The share of full speed that heat allows, and why."""
+
+    share: float = 1.0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Abilities:
+    """What the device can do: MHz set and least, its volts, its watts if they are known.
+
+    ``model_error`` is how many times the modelled watts were measured.
+    """
+
+    mhz: float
+    least_mhz: float
+    volts: float = 0.0
+    power: PowerModel | None = None
+    model_error: float = 1.0
+
+
+def target_of(abilities: Abilities, setpoint: Setpoint, throttle: Throttle) -> Target:
+    """Return the frequency that keeps every limit; of several the lowest holds.
+
+    A limit that the device cannot keep even at its least frequency makes it rest. Heat alone
+    never does: a trip is not this function's business.
+    """
+    if not setpoint.run:
+        return Target(mhz=None, reason=setpoint.reason)
+    limits = [(abilities.mhz, "")]
+    if setpoint.mhz is not None:
+        limits.append((setpoint.mhz, setpoint.reason or f"limited to {setpoint.mhz:g} MHz"))
+    if setpoint.watts is not None and abilities.power is not None:
+        mhz = abilities.power.mhz_at(setpoint.watts / abilities.model_error, abilities.volts)
+        limits.append((mhz, setpoint.reason or f"limited to {setpoint.watts:g} W"))
+    mhz, reason = min(limits, key=lambda limit: limit[0])
+    if mhz < abilities.least_mhz:
+        return Target(mhz=None, reason=f"{reason}: less than the device can do")
+    hot = abilities.mhz * throttle.share
+    if hot < mhz:
+        return Target(mhz=max(hot, abilities.least_mhz), reason=throttle.reason)
+    return Target(mhz=mhz, reason=reason)

@@ -1,0 +1,230 @@
+"""Bare chains against emulated ones, hashing for real, in virtual time."""
+
+import asyncio
+import re
+
+import pytest
+
+from drivers.api import DeviceState, Setpoint
+from drivers.bm13xx.chips.table import CHIPS
+from drivers.errors import ChipCountError, TransportLostError
+from drivers.header import target_of
+from drivers.peripherals.emulated_faults import Faults
+from tests.bm13xx.device_rig import SLOW, RecordingMiner, Rig, number
+
+pytestmark = pytest.mark.virtual_time
+
+MODELS = tuple(CHIPS)
+OPENING_CORES = re.compile("a job before it has a PLL frequency")
+"""The oldest chips get jobs of nothing before their frequency: those wake the cores."""
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("chips", [1, 4])
+async def test_every_chip_model_mines_without_errors(model: str, chips: int) -> None:
+    rig = Rig(model, chips=chips, frequency=100)
+
+    async with rig.running():
+        await rig.miner.solved(60)
+        stats = rig.device.stats()
+        emulated = rig.emulated.chain.hashrate
+
+    assert stats.state is DeviceState.MINING
+    assert (stats.hardware_errors, stats.details["chips"]) == (0, chips)
+    assert stats.frequency_mhz == pytest.approx(100, rel=0.01)
+    assert stats.claimed_hashrate == pytest.approx(emulated, rel=0.01)
+    assert [why for why in rig.emulated.chain.refusals if not OPENING_CORES.search(why)] == []
+    ticket = number(stats, "ticket_difficulty")
+    assert all(found >= ticket * 65535 / 65536 for found in rig.miner.difficulties)
+    assert all(solution.work in rig.miner.works for solution in rig.miner.solutions)
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_without_a_mask_no_version_bit_is_rolled(model: str) -> None:
+    rig = Rig(model, frequency=100, miner=RecordingMiner(version_mask=0))
+
+    async with rig.running():
+        await rig.miner.solved(20)
+        rig.miner.version_mask = 0x00006000
+        rig.device.job_changed(clean=False)
+        await rig.miner.solved(60)
+
+    before = [s for s in rig.miner.solutions if s.work.version_mask == 0]
+    assert {solution.version for solution in before} == {0x20000000}
+    after = [s for s in rig.miner.solutions if s.work.version_mask]
+    assert all(s.version & ~0x6000 == 0x20000000 for s in after)
+    assert rig.device.stats().hardware_errors == 0
+
+
+async def test_a_clean_job_replaces_all_work_in_the_same_call() -> None:
+    rig = Rig("bm1370", chips=4, frequency=100)
+
+    async with rig.running():
+        await rig.miner.solved(20)
+        rig.miner.job = 2
+        given = len(rig.miner.works)
+        rig.device.job_changed(clean=True)
+        assert len(rig.miner.works) == given + 1
+        seen = len(rig.miner.solutions)
+        await rig.miner.solved(40)
+
+    assert {s.ntime for s in rig.miner.solutions[seen:]} == {1_700_000_002}
+
+
+async def test_the_ticket_follows_the_pools_difficulty_down() -> None:
+    easy = target_of(4 * SLOW)
+    rig = Rig("bm1370", frequency=400)
+
+    async with rig.running():
+        await rig.miner.solved(10)
+        usual = rig.device.stats().details["ticket_difficulty"]
+        rig.miner.target = easy
+        rig.device.job_changed(clean=False)
+        await rig.miner.solved(50)
+        stats = rig.device.stats()
+
+    assert usual == pytest.approx(1 * SLOW)
+    assert stats.hardware_errors == 0
+
+
+async def test_told_to_rest_it_gives_no_work_and_goes_down_then_ramps_up_again() -> None:
+    rig = Rig("bm1370", frequency=400)
+
+    async with rig.running():
+        await rig.miner.solved(5)
+        rig.device.apply(Setpoint(run=False, reason="outside of its hours"))
+        given = len(rig.miner.works)
+        rig.device.job_changed(clean=True)
+        await asyncio.sleep(3.0)
+        resting = rig.device.stats()
+        slow = rig.emulated.chain.chips[0].mhz
+        assert len(rig.miner.works) == given
+        rig.device.apply(Setpoint(run=True))
+        await rig.miner.solved(5)
+        running = rig.device.stats()
+
+    assert (resting.state, resting.reason) == (DeviceState.IDLE, "outside of its hours")
+    assert resting.claimed_hashrate == 0
+    assert slow == pytest.approx(50)
+    assert (running.state, running.frequency_mhz) == (DeviceState.MINING, 400)
+
+
+async def test_a_limit_in_mhz_is_kept_while_mining_goes_on() -> None:
+    rig = Rig("bm1366", frequency=300)
+
+    async with rig.running():
+        await rig.miner.solved(5)
+        rig.device.apply(Setpoint(run=True, mhz=150, reason="quiet night"))
+        await rig.miner.until(lambda: rig.device.stats().frequency_mhz == 150)
+        limited = rig.device.stats()
+        await rig.miner.solved(5)
+        rig.device.apply(Setpoint(run=True))
+        await rig.miner.until(lambda: rig.device.stats().frequency_mhz == 300)
+
+    assert (limited.state, limited.reason) == (DeviceState.MINING, "quiet night")
+    assert rig.device.stats().hardware_errors == 0
+
+
+async def test_a_limit_below_what_the_chips_can_do_makes_them_rest() -> None:
+    rig = Rig("bm1366", frequency=300)
+    rig.device.apply(Setpoint(run=True, mhz=10, reason="order"))
+
+    async with rig.running():
+        await asyncio.sleep(5.0)
+        stats = rig.device.stats()
+
+    assert (stats.state, rig.miner.works) == (DeviceState.IDLE, [])
+    assert stats.reason == "order: less than the device can do"
+
+
+async def test_it_slows_the_chips_down_when_it_ends() -> None:
+    rig = Rig("bm1397", chips=2, frequency=400)
+
+    async with rig.running():
+        await rig.miner.solved(5)
+        fast = rig.emulated.chain.chips[1].mhz
+
+    assert fast == pytest.approx(400)
+    assert [chip.mhz for chip in rig.emulated.chain.chips] == pytest.approx([50, 50], rel=0.01)
+
+
+async def test_a_mute_chip_is_reported_and_the_others_mine() -> None:
+    rig = Rig("bm1370", chips=4, frequency=100, faults=Faults(mute=(2,)))
+
+    async with rig.running():
+        await rig.miner.solved(60)
+        stats = rig.device.stats()
+
+    assert stats.state is DeviceState.MINING
+    assert stats.reason.startswith("degraded: 1 of 4 chips did not answer")
+    assert (stats.details["chips"], stats.details["chips_missing"]) == (3, 1)
+    assert rig.log.named("device.degraded")
+
+
+async def test_a_chip_that_falls_silent_while_mining_is_named() -> None:
+    rig = Rig("bm1370", chips=4, frequency=100)
+
+    async with rig.running():
+        await rig.miner.solved(40)
+        rig.emulated.chain.faults = Faults(mute=(1,))
+        await rig.miner.until(lambda: rig.device.stats().details["chips_silent"] == [1])
+        stats = rig.device.stats()
+
+    assert stats.reason == "degraded: chip 1 of 4 silent"
+    assert stats.state is DeviceState.MINING
+
+
+async def test_no_chip_at_all_is_an_error() -> None:
+    rig = Rig("bm1370", faults=Faults(mute=(0,)))
+
+    error = await rig.failure()
+
+    assert isinstance(error, ChipCountError)
+    assert rig.device.stats().state is DeviceState.FAILED
+
+
+async def test_wrong_nonces_are_counted_and_never_taken_for_work() -> None:
+    rig = Rig("bm1370", frequency=100, faults=Faults(wrong_nonce=0.25))
+
+    async with rig.running():
+        await rig.miner.solved(100)
+        stats = rig.device.stats()
+
+    ticket = number(stats, "ticket_difficulty")
+    wrong = sum(found < ticket * 0.99 for found in rig.miner.difficulties)
+    assert stats.hardware_errors == wrong
+    assert 10 <= wrong <= 45
+
+
+async def test_a_noisy_line_is_survived_and_counted() -> None:
+    noise = Faults(drop=0.002, flip=0.002, insert=0.002)
+    rig = Rig("bm1370", chips=4, frequency=100)
+
+    async with rig.running():
+        await rig.miner.solved(20)
+        rig.emulated.chain.faults = noise
+        await rig.miner.solved(200)
+        stats = rig.device.stats()
+
+    assert number(stats, "line_errors") > 0
+
+
+async def test_an_unplugged_port_is_an_error_and_the_device_can_run_again() -> None:
+    rig = Rig("bm1370", frequency=100)
+
+    async with rig.running() as task:
+        await rig.miner.solved(5)
+        rig.ports.unplug()
+        rig.device.job_changed(clean=True)
+        await asyncio.wait([task], timeout=5.0)
+        error = task.exception()
+    rig.device.job_changed(clean=True)
+    failed = rig.device.stats()
+    again = await rig.failure()
+    rig.ports.replug()
+    async with rig.running():
+        await rig.miner.solved(5)
+
+    assert isinstance(error, TransportLostError)
+    assert failed.state is DeviceState.FAILED
+    assert "no such port" in str(again)
