@@ -132,7 +132,10 @@ _TEXTS = tuple(
         (r"worker mismatch|unauthori[sz]ed|not authori[sz]ed", Refusal.UNAUTHORIZED),
         (r"above.?target|low.?diff|difficulty too low|high.?hash", Refusal.LOW_DIFFICULTY),
         (r"stale|job.?not.?found|invalid.?job|unknown.?(work|job)|no such job", Refusal.STALE),
-        (r"nonce2? length|no nonce|no job|array size|not an? array|params|hex", Refusal.MALFORMED),
+        (
+            r"nonce2? length|no nonce|no job|array size|not an? array|params|hex|validation",
+            Refusal.MALFORMED,
+        ),
     )
 )
 
