@@ -25,8 +25,8 @@ from stratum_client.pool_url import parse_pool_url
 from stratum_client.tally import Tally
 from tests.stand_ins import RecordingLog
 
-DIFFICULTY = 512 / 2**32
-"""About one hash in 512 is a share."""
+DIFFICULTY = 128 / 2**32
+"""About one hash in 128 is a share."""
 
 SHORT = Deadlines(
     connect=2.0,
@@ -34,10 +34,10 @@ SHORT = Deadlines(
     subscribe=0.6,
     authorize=0.6,
     first_job=1.0,
-    silence=1.0,
+    silence=0.6,
     submit=0.3,
-    submit_lost=0.6,
-    partial_line=0.6,
+    submit_lost=0.5,
+    partial_line=0.4,
     write=0.5,
     retry_first=0.05,
     retry_cap=0.2,
@@ -51,8 +51,8 @@ SHORT = Deadlines(
 class LoopHasher:
     """A device that hashes a little at a time on the event loop, rolling nonce and version."""
 
-    BATCH = 32
-    PAUSE = 0.002
+    BATCH = 64
+    PAUSE = 0.001
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat

@@ -1,6 +1,7 @@
 """Each scripted fault of the embedded pool: the session comes back, and both tallies agree."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -43,9 +44,41 @@ AT_ALL_TIMES = [
     *("reply=twice", "reply=id-text", "reply=id-float", "reply=delay,seconds=50ms"),
     *("reply=drop,method=mining.configure", "reply=error-text,method=mining.configure"),
     *("reply=result-odd,method=mining.configure", "reply=error-list,method=mining.configure"),
+    *("reply=error-object,method=mining.configure", "reply=id-null,method=mining.configure"),
+    *("early-notify=subscribe", "repeat-job,every=30ms", "reuse-job-id,every=40ms"),
+    *("message=again,every=20ms", "version,every=20ms", "job=nbits-0,every=300ms"),
+    *("difficulty=nan,every=30ms", "mask=00c00000,every=100ms", "reply=delay,seconds=100ms"),
     *("ping=client,every=50ms", "work,every=30ms", "clean-work,every=60ms", "block,every=100ms"),
     *("dirty-block,every=80ms", "swing=4,every=150ms", "extranonce,every=150ms"),
 ]
+
+
+ONCE_IN_THE_OPENING = [
+    f"reply={change},method=mining.{method},times=1"
+    for method in ("subscribe", "authorize")
+    for change in (
+        "drop",
+        "close",
+        "reset",
+        "error-list",
+        "error-text",
+        "error-object",
+        "id-missing",
+    )
+] + [
+    *(f"reply={odd},method=mining.subscribe,times=1" for odd in ("extranonce1-odd", "result-odd")),
+    *(f"reply=extranonce1-{odd},method=mining.subscribe,times=1" for odd in ("not-hex", "long")),
+    *(f"reply=extranonce2-{odd},method=mining.subscribe,times=1" for odd in ("zero", "missing")),
+    *("reply=result-false,method=mining.authorize,times=1", "reply=close,times=1"),
+    *("refuse-authorize,times=2", "refuse-authorize=error,times=2"),
+    *("refuse-authorize=false,times=2", "refuse-authorize=close,times=2"),
+]
+INSTEAD_OF_AN_ANSWER = ["drop", "close", "reset", "id-null", "id-missing", "id-unknown"]
+
+
+def settings_with(**changes: Any) -> PoolSettings:
+    chain = ChainSettings(network_difficulty=1.0, branches=3)
+    return PoolSettings(difficulty=DIFFICULTY, vardiff="off", chain=chain, **changes)
 
 
 async def play(bench: Bench, fault: str) -> None:
@@ -88,6 +121,56 @@ async def test_mining_works_with_a_pool_that_always_does_so(fault: str) -> None:
 
     assert bench.ours.fates[Fate.REJECTED] == 0
     bench.assert_tallies_agree()
+
+
+@pytest.mark.parametrize("fault", ONCE_IN_THE_OPENING)
+async def test_an_opening_that_fails_is_tried_again(fault: str) -> None:
+    async with mining() as bench:
+        await bench.mine_shares(10)
+        bench.server.inject(fault, lasting=True)
+        bench.server.drop_clients()
+        await bench.until(lambda: len(bench.log.named("pool.lost")) > 1)
+        await bench.mine_shares(10)
+
+    bench.assert_tallies_agree()
+    assert bench.ours.fates[Fate.REJECTED] == 0
+    assert bench.theirs.invalid == bench.theirs.unauthorized == 0
+
+
+@pytest.mark.parametrize("resume", [True, False], ids=["resumed", "forgotten"])
+@pytest.mark.parametrize("change", INSTEAD_OF_AN_ANSWER)
+async def test_a_share_whose_answer_is_lost_is_settled_if_the_session_resumes(
+    change: str, resume: bool
+) -> None:
+    async with mining(settings_with(resume=resume)) as bench:
+        await bench.mine_shares(10)
+        bench.server.inject(f"reply={change},method=mining.submit,times=1", lasting=True)
+        await bench.until(lambda: bool(bench.log.named("pool.lost")))
+        await bench.mine_shares(10)
+
+    bench.assert_tallies_agree()
+    assert bench.ours.fates[Fate.REJECTED] == 0
+    unknown = bench.ours.fates[Fate.UNANSWERED]
+    assert unknown == 0 if resume else unknown > 0
+
+
+@pytest.mark.parametrize("resume", [True, False], ids=["resumed", "forgotten"])
+async def test_shares_found_while_away_are_sent_if_the_session_resumes(resume: bool) -> None:
+    async with mining(settings_with(resume=resume)) as bench:
+        await bench.mine_shares(10)
+        bench.server.stop_listening()
+        bench.server.drop_clients()
+        await bench.until(lambda: not bench.server.clients)
+        before, solved = bench.theirs.accepted, bench.ours.solutions
+        await bench.until(lambda: bench.ours.solutions >= solved + 20)
+        assert bench.theirs.accepted == before
+        await bench.server.listen_again()
+        await bench.mine_shares(20)
+
+    bench.assert_tallies_agree()
+    assert bench.ours.fates[Fate.REJECTED] == 0
+    lost = bench.ours.fates[Fate.DISCARDED]
+    assert lost < 10 if resume else lost >= 20
 
 
 @pytest.mark.parametrize("profile_difficulty", [DIFFICULTY])
