@@ -6,15 +6,14 @@ pools close.
 
 import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
 
-from drivers import registry
-from drivers.api import Clock, Context, DeviceStats, Log, PortInfo
-from drivers.errors import DriverError, SettingError
-from stratum_client.config import Config, DeviceConfig
-from stratum_client.errors import ConfigError
+from drivers.api import Clock, DeviceStats, Log
+from stratum_client.config import Config
+from stratum_client.device_finder import Verdict
+from stratum_client.fleet import Fleet, bound
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
 from stratum_client.stats import NamedDevice, RigStats, ShareCounts
@@ -30,19 +29,23 @@ EXIT_OK = 0
 
 
 class Daemon:
-    """Everything that runs on one rig."""
+    """Everything that runs on one rig.
+
+    ``found`` is what is plugged in, None where devices are configured. Raises ConfigError for a
+    device that cannot be as it is configured.
+    """
 
     def __init__(
         self,
         config: Config,
         *,
+        found: Sequence[Verdict] | None = None,
         clock: Clock,
         random: Random,
         log_for: Callable[[str], Log],
     ) -> None:
         self.miner = Miner(clock, submit_stale=any(pool.submit_stale for pool in config.pools))
         self._clock = clock
-        self._random = random
         self._log_for = log_for
         self._started = clock.monotonic()
         self._stop = asyncio.Event()
@@ -53,12 +56,19 @@ class Daemon:
                 self.miner,
                 clock=clock,
                 random=random,
-                log=_bound(log_for("pool"), pool=pool.name),
+                log=bound(log_for("pool"), pool=pool.name),
                 hashrate=self.hashrate,
             )
             for pool in config.pools
         ]
-        self.devices = [self._open(device) for device in config.devices]
+        self.fleet = Fleet(
+            config.devices,
+            found=found,
+            miner=self.miner,
+            clock=clock,
+            random=random,
+            log_for=log_for,
+        )
 
     async def run(self) -> int:
         """Mine until `stop` is called; return the exit code."""
@@ -67,16 +77,11 @@ class Daemon:
                 group.create_task(pool.run(), name=f"pool {pool.config.name}")
                 for pool in self.pools
             ]
-            devices = [
-                group.create_task(device.run(), name=f"device {device.name}")
-                for device in self.devices
-            ]
+            devices = group.create_task(self.fleet.run(), name="devices")
             await self._stop.wait()
             self._last_words = {device.name: device.stats for device in self.snapshot().devices}
-            for task in devices:
-                task.cancel()
-            if devices:
-                await asyncio.wait(devices, timeout=DEVICE_WAIT)
+            devices.cancel()
+            await asyncio.wait([devices], timeout=DEVICE_WAIT)
             await asyncio.gather(*(pool.drain(ANSWER_WAIT) for pool in self.pools))
             for task in pools:
                 task.cancel()
@@ -104,7 +109,7 @@ class Daemon:
 
     def hashrate(self) -> float:
         """Return H/s: what devices claim of themselves, else what they have proven."""
-        claimed = sum(device.snapshot(0.0).stats.claimed_hashrate for device in self.devices)
+        claimed = sum(device.snapshot(0.0).stats.claimed_hashrate for device in self.fleet.devices)
         return claimed or self.miner.tally.proven.recent(self._clock.monotonic())
 
     def snapshot(self) -> RigStats:
@@ -114,33 +119,10 @@ class Daemon:
             uptime=now - self._started,
             counts=ShareCounts.of(self.miner.tally, now),
             pools=tuple(pool.snapshot(now) for pool in self.pools),
-            devices=tuple(self._device_snapshot(device, now) for device in self.devices),
+            devices=tuple(self._device_snapshot(device, now) for device in self.fleet.devices),
         )
 
     def _device_snapshot(self, device: SupervisedDevice, now: float) -> NamedDevice:
         """Return what a device says, or said last before it was told to stop."""
         snapshot = device.snapshot(now)
         return replace(snapshot, stats=self._last_words.get(device.name, snapshot.stats))
-
-    def _open(self, config: DeviceConfig) -> SupervisedDevice:
-        try:
-            driver = registry.driver(config.driver)
-        except DriverError as error:
-            raise ConfigError(f"device {config.name}", str(error)) from error
-        seat = self.miner.seat(config.name)
-        log = _bound(self._log_for("device"), device=config.name)
-        context = Context(
-            name=config.name, miner=seat, clock=self._clock, random=self._random, log=log
-        )
-        try:
-            device = driver.open(PortInfo(paths=config.paths), config.settings, context)
-        except SettingError as error:
-            raise ConfigError(f"device {config.name}", str(error)) from error
-        return SupervisedDevice(
-            device, driver=config.driver, seat=seat, random=self._random, log=log
-        )
-
-
-def _bound(log: Log, **fields: object) -> Log:
-    bind = getattr(log, "bind", None)
-    return bind(**fields) if bind else log

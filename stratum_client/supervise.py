@@ -1,6 +1,7 @@
 """One device's life after a failure; the only restart logic there is for devices."""
 
 import asyncio
+from contextlib import suppress
 from random import Random
 
 from drivers.api import Device, DeviceState, DeviceStats, Log
@@ -28,6 +29,7 @@ class SupervisedDevice:
         self._problem = ""
         self._task: asyncio.Task[None] | None = None
         self._crashed: Exception | None = None
+        self._at_once = asyncio.Event()
 
     async def run(self) -> None:
         """Run the device until cancelled."""
@@ -41,7 +43,15 @@ class SupervisedDevice:
             self._log.warning(
                 "device.failed", device=self.name, error=self._problem, retry_in=round(pause, 1)
             )
-            await asyncio.sleep(pause)
+            self._at_once.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._at_once.wait()
+
+    def retry_at_once(self) -> None:
+        """End the pause after a failure, if there is one: something has changed."""
+        self._backoff.reset()
+        self._at_once.set()
 
     def job_changed(self, *, clean: bool) -> None:
         """Pass the word on; a device that raises in this call is ended, the caller goes on."""

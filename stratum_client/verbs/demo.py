@@ -6,18 +6,21 @@ from random import Random
 
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config, LogConfig, PoolConfig
-from stratum_client.config_arguments import with_arguments
+from stratum_client.config_arguments import parse_device, with_arguments
 from stratum_client.emulated_pool.chain import ChainSettings
 from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.pool_url import parse_pool_url
 from stratum_client.verbs.arguments import add_device_arguments, add_run_time_arguments
-from stratum_client.verbs.mining import mine, with_default_device
+from stratum_client.verbs.mining import mine
 
 FIRST_DIFFICULTY = 0.0002
 """A share within a second or two even without a compiled kernel."""
 
-SHARE_INTERVAL = 1.5
+DEVICES = ("emulated:bm1370", "cpu,threads=1")
+"""One thread: of more, on a large machine, nothing would be left of the emulated chips' share."""
+
+SHARE_INTERVAL = 0.8
 NETWORK_DIFFICULTY = 0.5
 """A block every minute or so on two cores: one should see what that looks like."""
 
@@ -51,5 +54,5 @@ async def _demo(options: argparse.Namespace) -> int:
             ),
             log=LogConfig(levels={"emulated_pool": "warning"}),
         )
-        config = with_arguments(config, devices=options.devices, environ={})
-        return await mine(with_default_device(config), options)
+        devices = options.devices or [parse_device(device) for device in DEVICES]
+        return await mine(with_arguments(config, devices=devices, environ={}), options)

@@ -5,7 +5,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from random import Random
 
 import structlog
@@ -13,8 +12,9 @@ import structlog
 from drivers.api import Log
 from stratum_client import __version__
 from stratum_client.clock import SystemClock
-from stratum_client.config import Config, DeviceConfig
+from stratum_client.config import Config
 from stratum_client.daemon import Daemon
+from stratum_client.device_finder import find
 from stratum_client.live_view import LiveView
 from stratum_client.log import configure_logging
 from stratum_client.output import BackgroundWriter
@@ -25,13 +25,6 @@ STATUS_EVERY = 30.0
 """Seconds between the status lines of a log that nobody watches live."""
 
 EXIT_INTERRUPTED = 130
-
-
-def with_default_device(config: Config) -> Config:
-    """Return ``config`` with the software hasher where nothing else is configured."""
-    if config.devices:
-        return config
-    return replace(config, devices=(DeviceConfig(name="cpu", driver="cpu"),))
 
 
 async def mine(config: Config, options: argparse.Namespace) -> int:
@@ -48,7 +41,10 @@ async def mine(config: Config, options: argparse.Namespace) -> int:
 
 
 async def _mine(config: Config, options: argparse.Namespace, view: LiveView | None) -> int:
-    daemon = Daemon(config, clock=SystemClock(), random=Random(), log_for=component_log)
+    found = await asyncio.to_thread(find, config)
+    daemon = Daemon(
+        config, found=found, clock=SystemClock(), random=Random(), log_for=component_log
+    )
     for warning in config.warnings:
         component_log("config").warning("config.warning", text=warning)
     daemon.stop_on_signals()

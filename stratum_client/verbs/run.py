@@ -16,7 +16,7 @@ from stratum_client.verbs.arguments import (
     add_run_time_arguments,
     pools_of,
 )
-from stratum_client.verbs.mining import mine, with_default_device
+from stratum_client.verbs.mining import mine
 
 NO_POOL = f"""\
 there is no pool to mine at. Name one, with the address or account it shall pay:
@@ -48,4 +48,4 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("run", NO_POOL)
     state_dir = config.state_dir or default_state_dir()
     with lock_state_dir(state_dir, now=SystemClock().wall()):
-        return asyncio.run(mine(with_default_device(config), options))
+        return asyncio.run(mine(config, options))

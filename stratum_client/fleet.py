@@ -1,0 +1,256 @@
+"""All devices of a rig: opened as configured or found, kept running, whatever their ports do.
+
+What is plugged in is taken into service by itself only where no device is configured. A device
+that is unplugged keeps its name, seat and counters, and goes on when its board is back: known by
+the serial number, else by where it is plugged in.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+from itertools import count
+from random import Random
+
+from drivers import discovery, registry
+from drivers.api import Clock, Context, Device, Log, PortInfo
+from drivers.errors import DriverError
+from drivers.hotplug import PortAdded, PortEvent, PortRemoved, watch_ports
+from drivers.registry import DriverClashError
+from stratum_client.config import DeviceConfig
+from stratum_client.device_finder import (
+    Verdict,
+    device_error,
+    driver_name,
+    identity,
+    is_exact,
+    means,
+    told_by_port,
+    verdict_on,
+)
+from stratum_client.miner import Miner
+from stratum_client.port_device import PortDevice
+from stratum_client.supervise import SupervisedDevice
+
+PortEvents = Callable[[], AsyncGenerator[PortEvent, None]]
+
+SOFTWARE = DeviceConfig(name="cpu", driver="cpu")
+"""What mines where nothing is configured and nothing found."""
+
+
+class _Opener:
+    """Makes one device, as often as there is a port for it; its driver may become known late."""
+
+    def __init__(self, driver: str, context: Context) -> None:
+        self.driver = driver
+        self.context = context
+
+    def __call__(self, port: PortInfo, settings: Mapping[str, object]) -> Device:
+        """Return a device, not yet running; raise DriverError."""
+        return registry.driver(self.driver).open(port, settings, self.context)
+
+
+@dataclass(slots=True, kw_only=True, eq=False)
+class _Member:
+    """A device, and what is known of its port: ``socket`` is None where it needs none."""
+
+    config: DeviceConfig
+    supervised: SupervisedDevice
+    opener: _Opener
+    socket: PortDevice | None
+    identity: tuple[object, ...] = ()
+
+
+class Fleet:
+    """The devices of one rig.
+
+    ``found`` is what was plugged in at the start, None where devices are configured. Raises
+    ConfigError for a device that cannot be as it is configured.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[DeviceConfig],
+        *,
+        found: Sequence[Verdict] | None = None,
+        miner: Miner,
+        clock: Clock,
+        random: Random,
+        log_for: Callable[[str], Log],
+        port_events: PortEvents = watch_ports,
+    ) -> None:
+        self._miner = miner
+        self._clock = clock
+        self._random = random
+        self._log_for = log_for
+        self._log = log_for("devices")
+        self._port_events = port_events
+        self._finds = found is not None
+        self._members: list[_Member] = []
+        self._at: dict[PortInfo, _Member] = {}
+        self._told: set[str] = set()
+        self._group: asyncio.TaskGroup | None = None
+        for config in configs:
+            self._add(config)
+        if found is not None and not any(verdict.driver for verdict in found):
+            self._log.info("devices.none_found", mining_with=SOFTWARE.driver)
+            self._add(SOFTWARE)
+
+    @property
+    def devices(self) -> list[SupervisedDevice]:
+        """Return the devices, plugged in or not."""
+        return [member.supervised for member in self._members]
+
+    def port_of(self, name: str) -> PortInfo | None:
+        """Return where a device is plugged in; None if it is not, or needs no port."""
+        members = (member for member in self._members if member.config.name == name)
+        return next((one.socket.port for one in members if one.socket), None)
+
+    async def run(self) -> None:
+        """Keep all devices running until cancelled."""
+        async with asyncio.TaskGroup() as self._group:
+            for member in self._members:
+                self._start(member)
+            if self._finds or any(member.socket for member in self._members):
+                await self._watch()
+
+    # -- ports
+
+    async def _watch(self) -> None:
+        async with aclosing(self._port_events()) as events:
+            async for event in events:
+                match event:
+                    case PortAdded(port=port):
+                        self._port_added(await asyncio.to_thread(self._verdict_on, port))
+                    case PortRemoved(port=port):
+                        self._port_removed(port)
+
+    def _port_added(self, verdict: Verdict) -> None:
+        port = verdict.port
+        member = self._member_for(verdict)
+        if member is None and self._finds and verdict.driver:
+            name = self._free_name(verdict.driver)
+            member = self._add(DeviceConfig(name=name, driver=verdict.driver), is_found=True)
+            self._start(member)
+        if member is None or member.socket is None:
+            if verdict.drivers:
+                why = verdict.problem or "no device is configured for it"
+                self._log.warning("port.unused", port=port.name, serial=port.serial, reason=why)
+            return
+        if not member.opener.driver and not verdict.driver:
+            why = f"{verdict.problem}; name its board in the match"
+            self._log.error("port.unused", port=port.name, serial=port.serial, reason=why)
+            return
+        self._plug(member, verdict)
+
+    def _plug(self, member: _Member, verdict: Verdict) -> None:
+        assert member.socket
+        port = verdict.port
+        member.opener.driver = member.opener.driver or verdict.driver
+        member.supervised.driver = member.opener.driver
+        member.identity = identity(port)
+        self._at[port] = member
+        self._log.info(
+            "device.plugged_in", device=member.config.name, port=port.name, serial=port.serial
+        )
+        member.socket.plug(replace(port, paths=member.config.paths or port.paths))
+        member.supervised.retry_at_once()
+
+    def _port_removed(self, port: PortInfo) -> None:
+        member = self._at.pop(port, None)
+        if member and member.socket:
+            self._log.warning("device.unplugged", device=member.config.name, port=port.name)
+            member.socket.unplug()
+
+    def _member_for(self, verdict: Verdict) -> _Member | None:
+        """Return whose port it is: who had it before, whose path it is, whom it fits best."""
+        known = identity(verdict.port)
+        plugged = list(self._at.values())
+        free = [one for one in self._members if one.socket and one not in plugged]
+        wanting = [one for one in free if means(one.config, verdict)]
+        before = [one for one in free if one.identity == known and _may_return(one, wanting)]
+        return next(iter((*before, *sorted(wanting, key=_vagueness))), None)
+
+    def _verdict_on(self, port: PortInfo) -> Verdict:
+        """Return what a port is taken for; what is wrong with drivers is logged once."""
+        try:
+            verdict = verdict_on(port)
+        except DriverClashError as error:
+            self._tell_once(error)
+            return Verdict(port=port)
+        for problem in registry.problems():
+            self._tell_once(problem)
+        return verdict
+
+    def _tell_once(self, error: DriverError) -> None:
+        if str(error) not in self._told:
+            self._told.add(str(error))
+            self._log.error("driver.unusable", error=str(error))
+
+    # -- devices
+
+    def _add(self, config: DeviceConfig, *, is_found: bool = False) -> _Member:
+        """Take a device in; raise ConfigError if it cannot be."""
+        seat = self._miner.seat(config.name)
+        log = bound(self._log_for("device"), device=config.name)
+        context = Context(
+            name=config.name, miner=seat, clock=self._clock, random=self._random, log=log
+        )
+        has_port = bool(config.paths or config.match or is_found)
+        try:
+            opener, device = _opened(config, context, has_port=has_port)
+        except DriverError as error:
+            raise device_error(config, str(error)) from error
+        member = _Member(
+            config=config,
+            opener=opener,
+            socket=device if isinstance(device, PortDevice) else None,
+            supervised=SupervisedDevice(
+                device, driver=opener.driver, seat=seat, random=self._random, log=log
+            ),
+        )
+        self._members.append(member)
+        return member
+
+    def _start(self, member: _Member) -> None:
+        assert self._group
+        self._group.create_task(member.supervised.run(), name=f"device {member.config.name}")
+
+    def _free_name(self, base: str) -> str:
+        """Return ``base``, or with a number if there is such a device."""
+        used = {member.config.name for member in self._members}
+        numbered = (base if number == 1 else f"{base}-{number}" for number in count(1))
+        return next(name for name in numbered if name not in used)
+
+
+def bound(log: Log, **fields: object) -> Log:
+    """Return ``log`` with ``fields`` in each line, if it can do that."""
+    bind = getattr(log, "bind", None)
+    return bind(**fields) if bind else log
+
+
+def _opened(config: DeviceConfig, context: Context, *, has_port: bool) -> tuple[_Opener, Device]:
+    """Return what makes a device, and the device or its place; raise DriverError, ConfigError."""
+    opener = _Opener(driver_name(config), context)
+    if opener.driver:
+        registry.driver(opener.driver)
+    if not has_port:
+        return opener, opener(PortInfo(), config.settings)
+    socket = PortDevice(opener, config.settings, name=config.name)
+    if config.paths:
+        port = discovery.port_at(config.paths)
+        opener.driver = opener.driver or told_by_port(config, port)
+        socket.prepare(port)
+    return opener, socket
+
+
+def _may_return(member: _Member, wanting: Sequence[_Member]) -> bool:
+    """Return whether a device may have its old port again: a configured one if it still fits."""
+    is_configured = bool(member.config.match or member.config.paths)
+    return not is_configured or member in wanting
+
+
+def _vagueness(member: _Member) -> int:
+    """Return a sorting key: a path, then a match with particulars, then the name of a board."""
+    match = member.config.match
+    return 0 if match is None else 1 if match.serial else 2 if is_exact(match) else 3

@@ -1,0 +1,162 @@
+"""A device whose port comes and goes; to everybody else it is one `Device` all along.
+
+Each time the port is there, the driver makes a new device on it, with the settings and orders that
+the old one had last. While it is not there, it waits, which is no failure.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from drivers.api import (
+    Adjustable,
+    Device,
+    DeviceState,
+    DeviceStats,
+    Identifiable,
+    PortInfo,
+    Setpoint,
+)
+from drivers.errors import DriverError, SettingError, TransportLostError
+
+NOTICE = 3.0
+"""Seconds within which a lost transport and the news of an unplug meet, whichever comes first."""
+
+Opener = Callable[[PortInfo, Mapping[str, object]], Device]
+
+
+class PortDevice:
+    """What an ``opener`` makes of a port with ``settings``, as often as there is one.
+
+    ``port`` is where the device is by now, None while it is not plugged in.
+    """
+
+    def __init__(self, opener: Opener, settings: Mapping[str, object], *, name: str) -> None:
+        self.port: PortInfo | None = None
+        self._opener = opener
+        self._settings = dict(settings)
+        self._name = name
+        self._setpoint: Setpoint | None = None
+        self._device: Device | None = None
+        self._errors_before = 0
+        self._losses = 0
+        self._made_after = 0  # so many losses
+        self._is_listed = False
+        self._plugged = asyncio.Event()
+        self._removed = asyncio.Event()
+        self._limit: asyncio.Timeout | None = None
+
+    def prepare(self, port: PortInfo) -> None:
+        """Try ``port``, there or not; raise SettingError for a wrong setting."""
+        self._device = self._opened(port)
+        self.port = port
+        self._plugged.set()
+
+    def plug(self, port: PortInfo) -> None:
+        """Go on at ``port``, which was seen to be there; harmless when already there."""
+        self.port = port
+        self._is_listed = True
+        self._removed.clear()
+        self._plugged.set()
+
+    def unplug(self) -> None:
+        """Wait for a port; a device that does not notice the loss by itself is ended."""
+        self.port = None
+        self._plugged.clear()
+        self._removed.set()
+        self._losses += 1
+        if self._limit:
+            self._limit.reschedule(asyncio.get_running_loop().time() + NOTICE)
+
+    async def run(self) -> None:
+        """Mine whenever the port is there; raise what the device raises while it is."""
+        while True:
+            await self._plugged.wait()
+            await self._run_plugged()
+
+    def job_changed(self, *, clean: bool) -> None:
+        """Pass the word on."""
+        if self._device:
+            self._device.job_changed(clean=clean)
+
+    def apply(self, setpoint: Setpoint) -> None:
+        """Remember what to do on this port and the next."""
+        self._setpoint = setpoint
+        if self._device:
+            self._device.apply(setpoint)
+
+    def adjust(self, settings: Mapping[str, object]) -> None:
+        """Change settings for this port and the next; raise SettingError."""
+        if self._device is None or self.port is None:
+            raise SettingError(self._name, ", ".join(settings), "it is not plugged in")
+        if not isinstance(self._device, Adjustable):
+            raise SettingError(self._name, ", ".join(settings), "it cannot be set while it runs")
+        self._device.adjust(settings)
+        self._settings |= settings
+
+    def identify(self) -> None:
+        """Blink; raise DriverError when it cannot."""
+        if self._device is None or self.port is None:
+            raise DriverError("it is not plugged in")
+        if not isinstance(self._device, Identifiable):
+            raise DriverError("it has no way to show itself")
+        self._device.identify()
+
+    def stats(self) -> DeviceStats:
+        """Return what the device says; hardware errors count on from port to port."""
+        if self._device is None or self.port is None:
+            return DeviceStats(
+                state=DeviceState.STARTING if self.port else DeviceState.ABSENT,
+                reason="" if self.port else "not plugged in",
+                hardware_errors=self._errors(),
+            )
+        return replace(self._device.stats(), hardware_errors=self._errors())
+
+    def _errors(self) -> int:
+        current = self._device.stats().hardware_errors if self._device else 0
+        return self._errors_before + current
+
+    async def _run_plugged(self) -> None:
+        """Return when the port is gone."""
+        assert self.port
+        losses = self._losses
+        if self._made_after != losses:
+            self._forget_device()
+        self._device = self._device or self._opened(self.port)
+        limit = self._limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                await self._device.run()
+        except TimeoutError:
+            if not limit.expired():
+                raise
+        except TransportLostError:
+            if losses == self._losses and not await self._will_be_unplugged():
+                raise
+        except DriverError:
+            if losses == self._losses:
+                raise
+        finally:
+            self._limit = None
+        self._forget_device()
+
+    async def _will_be_unplugged(self) -> bool:
+        """Return whether the port itself is gone; the news of it may still be on its way."""
+        if not self._is_listed:  # nobody would bring news of such a port
+            return False
+        try:
+            async with asyncio.timeout(NOTICE):
+                await self._removed.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def _opened(self, port: PortInfo) -> Device:
+        device = self._opener(port, dict(self._settings))
+        self._made_after = self._losses
+        if self._setpoint:
+            device.apply(self._setpoint)
+        return device
+
+    def _forget_device(self) -> None:
+        self._errors_before, self._device = self._errors(), None
