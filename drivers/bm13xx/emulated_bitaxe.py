@@ -146,7 +146,7 @@ class EmulatedBitaxeRaw:
         raise _RefusedError(_INVALID, parsed=False)
 
     def _i2c_request(self, command: int, data: bytes) -> bytes:
-        if len(data) > _LONGEST_WRITE + 2:
+        if len(data) > 1 + _LONGEST_WRITE:
             raise _RefusedError(_OVERFLOW)
         match command:
             case 0x10 if len(data) == 4:
