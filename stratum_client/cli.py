@@ -23,6 +23,8 @@ VERBS = {
     "bench": "measure hash rates and the path from job to share",
     "pool": "run the embedded pool by itself",
     "pools": "look at pools: pools test URL --user USER",
+    "devices": "show what is plugged in and known; order devices of a running daemon about",
+    "emulate": "emulate a board or chain on a serial port: emulate device NAME",
 }
 """What there is; each verb is a module of `stratum_client.verbs`."""
 

@@ -7,12 +7,16 @@ pools close.
 import asyncio
 import signal
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 
 from drivers.api import Clock, DeviceStats, Log
+from stratum_client.api.control_socket import ControlSocket
 from stratum_client.config import Config
 from stratum_client.device_finder import Verdict
+from stratum_client.device_orders import DeviceOrders
 from stratum_client.fleet import Fleet, bound
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
@@ -31,8 +35,9 @@ EXIT_OK = 0
 class Daemon:
     """Everything that runs on one rig.
 
-    ``found`` is what is plugged in, None where devices are configured. Raises ConfigError for a
-    device that cannot be as it is configured.
+    ``found`` is what is plugged in, None where devices are configured. With a ``state_dir``, which
+    must be locked for us, orders are taken there. Raises ConfigError for a device that cannot be as
+    it is configured.
     """
 
     def __init__(
@@ -40,6 +45,7 @@ class Daemon:
         config: Config,
         *,
         found: Sequence[Verdict] | None = None,
+        state_dir: Path | None = None,
         clock: Clock,
         random: Random,
         log_for: Callable[[str], Log],
@@ -69,9 +75,17 @@ class Daemon:
             random=random,
             log_for=log_for,
         )
+        orders = DeviceOrders(self.fleet, clock=clock, log=log_for("control"))
+        self._control = (
+            ControlSocket(state_dir, orders.handlers, log_for("control")) if state_dir else None
+        )
 
     async def run(self) -> int:
         """Mine until `stop` is called; return the exit code."""
+        async with self._control or nullcontext():
+            return await self._mine()
+
+    async def _mine(self) -> int:
         async with asyncio.TaskGroup() as group:
             pools = [
                 group.create_task(pool.run(), name=f"pool {pool.config.name}")

@@ -82,6 +82,15 @@ def verdict_on(port: PortInfo) -> Verdict:
     )
 
 
+def taken(found: Iterable[Verdict]) -> tuple[DeviceConfig, ...]:
+    """Return a device, not yet named, for each port that a driver takes without being told."""
+    return tuple(
+        DeviceConfig(driver=verdict.driver, port=verdict.port.name)
+        for verdict in found
+        if verdict.driver
+    )
+
+
 def driver_name(config: DeviceConfig) -> str:
     """Return who drives a configured device; empty when its port must tell."""
     return config.driver or (config.match.board if config.match else "")

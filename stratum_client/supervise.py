@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 from random import Random
 
-from drivers.api import Device, DeviceState, DeviceStats, Log
+from drivers.api import Device, DeviceState, DeviceStats, Log, Setpoint
 from drivers.errors import DriverError
 from stratum_client.backoff import Backoff
 from stratum_client.miner import Seat
@@ -23,7 +23,8 @@ class SupervisedDevice:
         self.name = seat.name
         self.driver = driver
         self.seat = seat
-        self._device = device
+        self.setpoint = Setpoint(run=True)
+        self.device = device
         self._backoff = Backoff(random)
         self._log = log
         self._problem = ""
@@ -53,10 +54,15 @@ class SupervisedDevice:
         self._backoff.reset()
         self._at_once.set()
 
+    def apply(self, setpoint: Setpoint) -> None:
+        """Tell the device what to do, and remember it for those who ask."""
+        self.setpoint = setpoint
+        self.device.apply(setpoint)
+
     def job_changed(self, *, clean: bool) -> None:
         """Pass the word on; a device that raises in this call is ended, the caller goes on."""
         try:
-            self._device.job_changed(clean=clean)
+            self.device.job_changed(clean=clean)
         except Exception as error:  # noqa: BLE001  # a plug-in's bug must not reach the pool
             self.seat.listener = None
             self._crashed = error
@@ -74,7 +80,7 @@ class SupervisedDevice:
         self._crashed, self._problem = None, ""
         self.seat.listener = self
         try:
-            await self._device.run()
+            await self.device.run()
         except DriverError as error:
             return str(error)
         except asyncio.CancelledError:
@@ -97,7 +103,7 @@ class SupervisedDevice:
 
     def _stats(self) -> DeviceStats:
         try:
-            stats = self._device.stats()
+            stats = self.device.stats()
         except Exception as error:  # noqa: BLE001  # a plug-in's bug must not end the status
             problem = f"it cannot tell of itself: {type(error).__name__}: {error}"
             return DeviceStats(state=DeviceState.FAILED, reason=problem)

@@ -78,6 +78,17 @@ def shorten_latency(port: serial.Serial, path: str, sysfs: Path) -> None:
             timer.write_text("1")
 
 
+def permission_advice(path: str) -> str:
+    """Return what to do about a port that may not be opened."""
+    with suppress(OSError, KeyError):
+        group = grp.getgrgid(Path(path).stat().st_gid).gr_name
+        if group != "root":
+            return (
+                f"permission denied; run: sudo usermod -aG {group} $USER, then log out and in again"
+            )
+    return "permission denied; install the udev rules or run as a user who may open it"
+
+
 def _open_error(path: str, error: Exception) -> PortOpenError:
     # pyserial wraps a termios.error, which is no OSError, without its number.
     cause = error.__context__ if isinstance(error.__context__, termios.error) else error
@@ -87,19 +98,9 @@ def _open_error(path: str, error: Exception) -> PortOpenError:
     if number == errno.ENOENT:
         return PortOpenError(path, "no such port; is the device plugged in?")
     if number in (errno.EACCES, errno.EPERM):
-        return PortOpenError(path, _permission_advice(path))
+        return PortOpenError(path, permission_advice(path))
     if number in (errno.ENOTTY, errno.EINVAL, errno.EISDIR):
         return PortOpenError(path, "not a serial port")
     if number in _GONE:
         return PortOpenError(path, f"the device does not respond ({os.strerror(int(number))})")
     return PortOpenError(path, str(error))
-
-
-def _permission_advice(path: str) -> str:
-    with suppress(OSError, KeyError):
-        group = grp.getgrgid(Path(path).stat().st_gid).gr_name
-        if group != "root":
-            return (
-                f"permission denied; run: sudo usermod -aG {group} $USER, then log out and in again"
-            )
-    return "permission denied; install the udev rules or run as a user who may open it"

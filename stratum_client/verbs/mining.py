@@ -5,6 +5,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
 
 import structlog
@@ -27,23 +28,33 @@ STATUS_EVERY = 30.0
 EXIT_INTERRUPTED = 130
 
 
-async def mine(config: Config, options: argparse.Namespace) -> int:
-    """Mine with ``config`` until a signal or the end of --for; return the exit code."""
+async def mine(config: Config, options: argparse.Namespace, state_dir: Path | None = None) -> int:
+    """Mine with ``config`` until a signal or the end of --for; return the exit code.
+
+    Orders are taken in ``state_dir``, if there is one; it must be locked for us.
+    """
     stream = sys.stderr if options.json else sys.stdout
     output = BackgroundWriter(stream)
     view = LiveView(output.write) if _is_watched(options) else None
     write = view.write if view else output.write
     configure_logging(config.log, stream=stream, secrets=config.secrets, write=write)
     try:
-        return await _mine(config, options, view)
+        return await _mine(config, options, view, state_dir)
     finally:
         output.close()
 
 
-async def _mine(config: Config, options: argparse.Namespace, view: LiveView | None) -> int:
+async def _mine(
+    config: Config, options: argparse.Namespace, view: LiveView | None, state_dir: Path | None
+) -> int:
     found = await asyncio.to_thread(find, config)
     daemon = Daemon(
-        config, found=found, clock=SystemClock(), random=Random(), log_for=component_log
+        config,
+        found=found,
+        state_dir=state_dir,
+        clock=SystemClock(),
+        random=Random(),
+        log_for=component_log,
     )
     for warning in config.warnings:
         component_log("config").warning("config.warning", text=warning)

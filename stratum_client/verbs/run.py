@@ -48,4 +48,4 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError("run", NO_POOL)
     state_dir = config.state_dir or default_state_dir()
     with lock_state_dir(state_dir, now=SystemClock().wall()):
-        return asyncio.run(mine(config, options))
+        return asyncio.run(mine(config, options, state_dir))
