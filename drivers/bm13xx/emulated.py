@@ -41,6 +41,7 @@ _BAUD_TOLERANCE = 0.05  # 1 Mbaud is told to chips at 1.0417 M, and that works
 _PAUSE = 0.1  # s; a frame begun and not gone on with for so long is forgotten
 _CATCH_UP = 0.25  # s; hashes that this machine is later with are never done
 _ALIVE_VOLTS = 0.1
+_MOST_LATE = 1100  # bytes
 
 
 class EmulatedChain:
@@ -285,7 +286,7 @@ class EmulatedChain:
         if chance() < self.faults.bad_crc:
             frame = frame[:-1] + bytes([frame[-1] ^ self._random.randrange(1, 32)])
         if chance() < self.faults.late:
-            self._late += frame
+            self._late = (self._late + frame)[-_MOST_LATE:]
             return b""
         return frame * 2 if chance() < self.faults.duplicate else frame
 

@@ -1,13 +1,24 @@
 """Emulated devices on an event loop, behind loopback ports."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from random import Random
 
+import pytest
+
 from drivers.bm13xx.emulated_boards import emulated_device
 from drivers.bm13xx.emulated_device import EmulatedDevice
-from drivers.bm13xx.emulated_port import EmulatedPorts, Searcher, search_aside, search_here
+from drivers.bm13xx.emulated_port import (
+    EmulatedPorts,
+    Searcher,
+    search_aside,
+    search_here,
+    search_process,
+    search_thread,
+)
+from drivers.bm13xx.emulated_search import run
 from drivers.peripherals.emulated_faults import Faults
 from drivers.transports.loopback import Loopback, LoopbackUart
 from tests.bm13xx import plain_host as host
@@ -181,3 +192,23 @@ async def test_searching_on_the_loop_does_not_keep_others_out() -> None:
                 await asyncio.sleep(0)
 
     assert turns > 1
+
+
+@pytest.mark.parametrize("pool", [search_thread, search_process])
+async def test_thread_and_process_find_what_a_search_on_the_loop_does(
+    pool: Callable[[], Executor],
+) -> None:
+    chain = emulated_device("bm1370", random=Random(1), scale=2.0**-22).chain
+    for frame in (*host.bring_up("bm1370", 1), host.full_job(8)):
+        chain.receive_data(frame)
+    chain.search(0.0)
+    search = chain.search(0.1)
+    assert search
+    expected = await search_here(search, bytearray(1))
+
+    with pool() as aside:
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(aside, run, search, bytearray(1))
+
+    assert found == expected
+    assert found
