@@ -634,7 +634,7 @@ def test_a_scale_is_above_0_and_at_most_1(scale: float) -> None:
 
 @pytest.mark.parametrize("model", [BM1366, BM1368, BM1384, BM1387, BM1397], ids=lambda m: m.name)
 @pytest.mark.parametrize("strict", [True, False])
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_no_bytes_make_a_chain_raise(model: Any, strict: bool, data: st.DataObject) -> None:
     chain = EmulatedChain(model, 3, random=Random(1), strict=strict)

@@ -4,7 +4,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.bm13xx.emulated_bitaxe import (
@@ -213,6 +213,7 @@ def test_parts_that_do_not_acknowledge_are_an_error_with_a_text() -> None:
 
 @pytest.mark.parametrize("letter", ["A", "B", "C"])
 @pytest.mark.parametrize("strict", [True, False])
+@settings(deadline=None)
 @given(packets=st.lists(st.binary(max_size=80)))
 def test_no_packet_makes_the_port_raise(letter: str, strict: bool, packets: list[bytes]) -> None:
     spec = ControlSpec(response_format=ResponseFormat[letter], has_led=True, page_9=FanPage.FAN)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.bm13xx.emulated_jobs import EmulatedJob
@@ -198,6 +198,7 @@ def test_a_pause_ends_a_frame_that_was_begun() -> None:
 
 
 @pytest.mark.parametrize("form", list(Form))
+@settings(deadline=None)
 @given(chunks=st.lists(st.binary(max_size=80), max_size=8))
 def test_any_bytes_are_harmless(form: Form, chunks: list[bytes]) -> None:
     reader = OrderReader(form)

@@ -3,7 +3,7 @@
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.bm13xx.emulated_qaxe import EmulatedQaxeControl, decoded, encoded
@@ -78,11 +78,13 @@ def test_a_sensor_that_vanished_reads_nothing() -> None:
     assert 2 not in state(control(Faults(vanish_sensor_after=0.0)))
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.integers(1, 15), st.integers(1, 2**32) | st.binary(min_size=1)))
 def test_fields_survive_the_wire(fields: dict[int, int | bytes]) -> None:
     assert decoded(encoded(fields)) == fields
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=300)))
 def test_no_bytes_make_the_port_raise(chunks: list[bytes]) -> None:
     port = control()

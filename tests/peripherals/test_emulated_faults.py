@@ -3,7 +3,7 @@
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.errors import SettingError
@@ -60,6 +60,7 @@ def test_a_fault_with_a_time_begins_at_that_time() -> None:
     assert [due(2.0, 1.9), due(2.0, 2.0), due(None, 99.0)] == [False, True, False]
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_gives_faults_or_a_setting_error(text: str) -> None:
     with suppress(SettingError):

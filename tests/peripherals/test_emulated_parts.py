@@ -5,7 +5,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.peripherals.emulated_fans import EMC2101, EMC2103, EMC2302
@@ -383,6 +383,7 @@ MAKERS: list[Callable[[BoardHeat], Part]] = [
 
 
 @pytest.mark.parametrize("make", MAKERS)
+@settings(deadline=None)
 @given(writes=st.lists(st.binary(max_size=6)), count=st.integers(0, 70))
 def test_no_write_makes_a_part_raise(
     make: Callable[[BoardHeat], Part], writes: list[bytes], count: int
