@@ -13,11 +13,16 @@ from typing import cast
 from drivers.api import Driver, PortInfo
 from drivers.errors import DriverError, UnknownDriverError
 
-_BM13XX_CHIPS = ("bm1384", "bm1387", "bm1397", "bm1362", "bm1366", "bm1368", "bm1370")
+_BM13XX = (
+    *("bm1384", "bm1387", "bm1397", "bm1362", "bm1366", "bm1368", "bm1370"),
+    *("bitaxe-max", "bitaxe-ultra", "bitaxe-supra", "bitaxe-gamma", "bitaxe-gamma-duo"),
+    *("bitaxe-gamma-turbo", "bitaxe-hex", "bitaxe-suprahex", "emberone-00"),
+    *("qaxe", "qaxe-plus", "flex4axe", "piaxe"),
+)
 
 BUILT_IN: dict[str, str] = {
     "cpu": "drivers.cpu.device:DRIVER",
-    **dict.fromkeys(_BM13XX_CHIPS, "drivers.bm13xx.driver:DRIVERS"),
+    **dict.fromkeys(_BM13XX, "drivers.bm13xx.driver:DRIVERS"),
 }
 """Name to "module:attribute"; a new family adds its lines here.
 

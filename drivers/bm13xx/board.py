@@ -1,10 +1,11 @@
 """What a board is, as data: its chips, how it is recognized, its limits, and what is on it."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from drivers.bm13xx.chip import ChipSpec
-from drivers.bm13xx.controls import Controls, ControlsRequest
+from drivers.bm13xx.controls import Wiring
+from drivers.bm13xx.power_model import PowerModel
 from drivers.peripherals.fan_pid import FanSettings
 from drivers.peripherals.fan_watch import FanSpec
 from drivers.peripherals.sensor_watch import SensorSpec
@@ -26,30 +27,6 @@ class UsbIdentity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PowerModel:
-    """The watts of a whole board: ``watts`` at ``mhz`` and ``volts``, ``fixed`` of them always.
-
-    What the chips draw goes with the frequency and the square of the voltage.
-    """
-
-    watts: float
-    fixed: float
-    mhz: float
-    volts: float
-
-    def watts_at(self, mhz: float, volts: float) -> float:
-        """Return the watts at a frequency and core voltage."""
-        return self.fixed + self._per_mhz(volts) * mhz
-
-    def mhz_at(self, watts: float, volts: float) -> float:
-        """Return the frequency that takes ``watts``; negative if even none takes more."""
-        return (watts - self.fixed) / self._per_mhz(volts)
-
-    def _per_mhz(self, volts: float) -> float:
-        return (self.watts - self.fixed) * (volts / self.volts) ** 2 / self.mhz
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Range:
     """What a setting may be, and what it is when nobody says."""
 
@@ -63,8 +40,9 @@ class Board:
     """One board; frequencies in MHz, voltages in V per chip, temperatures in degrees Celsius.
 
     ``frequencies`` and ``voltages`` are those its makers offer, in rising order; a setting may
-    lie between. ``voltages`` is empty where the voltage is fixed. ``controls`` makes the board's
-    `Controls` for a request; ``ports`` says how many ports that takes.
+    lie between. ``voltages`` is empty where the voltage is fixed. The first of ``sensors`` is the
+    one that the target temperature is meant for. ``options`` are settings of that kind of board,
+    with what they are when nobody says.
     """
 
     name: str
@@ -81,9 +59,10 @@ class Board:
     fans: tuple[FanSpec, ...] = ()
     cooling: FanSettings = field(default_factory=FanSettings)
     throttle: ThrottleSettings = field(default_factory=ThrottleSettings)
-    controls: Callable[[ControlsRequest], Controls]
+    wiring: Wiring
     ports: int = 2
     usb: UsbIdentity | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def frequency(self) -> Range:

@@ -3,44 +3,69 @@
 Each kind of board has its own; see `bitaxe_controls`, `qaxe_controls` and `piaxe_controls`.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from drivers.api import Context
-from drivers.bm13xx.failure import Failure
 from drivers.bm13xx.ports import Ports
+from drivers.errors import DriverError, TransportLostError
+from drivers.peripherals.errors import RequestAbandonedError
+from drivers.transports.base import OnLost
+
+FINISH_WITHIN = 1.2
+"""Seconds for the second part of a safe end; the whole daemon has three."""
+
+Step = tuple[str, Callable[[], Awaitable[str | None]]]
+"""A step of a safe end: what it is called, and what does it and may return what it saw."""
+
+T = TypeVar("T")
+
+
+class SafeOffError(DriverError):
+    """A board was not seen to be safe; ``problems`` says step by step why."""
+
+    def __init__(self, port: str, problems: Sequence[str]) -> None:
+        super().__init__(f"{port}: not seen safe: {'; '.join(problems)}")
+        self.port = port
+        self.problems = tuple(problems)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlsRequest:
-    """All that making a board's controls takes."""
+    """All that making a board's controls takes; ``options`` are settings of that kind of board."""
 
     ports: Ports
     context: Context
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Readings:
     """One look at a board: temperatures and fan speeds by name, None where there was none.
 
-    ``faults`` are the regulator's, in words; ``watts`` is measured, if the board can.
+    ``watts`` is measured: of the whole board if ``watts_are_whole``, else of the chips alone.
+    ``faults`` are the regulator's, in words.
     """
 
     temperatures: Mapping[str, float | None] = field(default_factory=dict)
     rpm: Mapping[str, float | None] = field(default_factory=dict)
     watts: float | None = None
+    watts_are_whole: bool = False
     faults: tuple[str, ...] = ()
 
 
 class Controls(Protocol):
     """The board of one device; every coroutine raises DriverError when the board does not obey."""
 
-    async def open(self, failure: Failure) -> None:
-        """Reach the board, put the chips into reset, start the fans at full, prepare the power.
+    @property
+    def name(self) -> str:
+        """Return what to call the board's port."""
+        ...
 
-        ``failure`` is told when the board is lost.
-        """
+    async def open(self, on_lost: OnLost) -> None:
+        """Reach the board, put the chips into reset, start the fans at full, prepare the power."""
         ...
 
     async def power_on(self, volts: float) -> None:
@@ -56,7 +81,10 @@ class Controls(Protocol):
         ...
 
     async def read(self) -> Readings:
-        """Return what the sensors say; a sensor that fails gives None."""
+        """Return what the sensors say; a sensor that fails gives None.
+
+        Raises TransportLostError, or RequestAbandonedError after `safe_off`.
+        """
         ...
 
     async def set_fan(self, percent: float) -> None:
@@ -70,14 +98,52 @@ class Controls(Protocol):
         """
         ...
 
-    async def finish_safe_off(self) -> tuple[str, ...]:
-        """Switch the rail off, fans full, and read back; return in words what was seen.
+    async def finish_safe_off(self, fan: float) -> tuple[str, ...]:
+        """Switch the power off, the fans to ``fan`` percent, and read back; return what was seen.
 
-        Each step is tried whatever became of the one before. Raises SafeOffError at the end when
-        the board was not seen safe.
+        Takes `FINISH_WITHIN` seconds at most. Each step is tried whatever became of the one
+        before. A port that was lost or never opened is opened anew. Raises SafeOffError at the
+        end when the board was not seen safe.
         """
         ...
 
     def close(self) -> None:
-        """Let go of the port; harmless when repeated."""
+        """Let go of the board; harmless when repeated."""
         ...
+
+
+class Wiring(Protocol):
+    """How the parts of a board are wired, as data that makes its controls."""
+
+    def controls(self, request: ControlsRequest) -> Controls:
+        """Return the controls, not yet open."""
+        ...
+
+
+async def reading(read: Awaitable[T]) -> T | None:
+    """Return a reading, None if the part does not give it; a lost board raises."""
+    try:
+        return await read
+    except (TransportLostError, RequestAbandonedError):
+        raise
+    except DriverError:
+        return None
+
+
+async def all_tried(name: str, steps: Sequence[Step]) -> tuple[str, ...]:
+    """Take every step within `FINISH_WITHIN`; return what was seen or raise SafeOffError."""
+    seen: list[str] = []
+    problems: list[str] = []
+    at = ""
+    try:
+        async with asyncio.timeout(FINISH_WITHIN):
+            for at, step in steps:
+                try:
+                    seen.append(await step() or at)
+                except DriverError as error:
+                    problems.append(f"{at}: {error}")
+    except TimeoutError:
+        problems.append(f"{at}: not done within {FINISH_WITHIN:g} s")
+    if problems:
+        raise SafeOffError(name, problems)
+    return tuple(seen)

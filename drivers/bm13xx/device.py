@@ -109,9 +109,7 @@ class Bm13xxDevice:
     def stats(self) -> DeviceStats:
         """Return a snapshot; the hash rate is nominal: from frequency, cores and chips."""
         now = self._clock.monotonic()
-        is_mining = self._phase is _Phase.MINING
-        mhz = self._chain.mhz if is_mining else 0.0
-        board = self._board.snapshot(mhz)
+        board = self._board.snapshot()
         state, reason = self._state(now, board.waiting_for)
         return DeviceStats(
             state=state,
@@ -120,7 +118,7 @@ class Bm13xxDevice:
             hardware_errors=self._chain.hardware_errors,
             temperature=board.temperature,
             power=board.power,
-            frequency_mhz=mhz if is_mining else None,
+            frequency_mhz=self._mhz_now() if self._phase is _Phase.MINING else None,
             details={
                 **chain_details(self._chain, self._mining.watchdog, now),
                 **board.details,
@@ -136,7 +134,7 @@ class Bm13xxDevice:
         try:
             self._phase = _Phase.COOLING
             await self._board.open(failure)
-            async with beside(f"{self._name} board", self._board.watch()):
+            async with beside(f"{self._name} board", self._board.watch(self._mhz_now)):
                 try:
                     await self._board.cooled_down()
                     while True:
@@ -252,6 +250,9 @@ class Bm13xxDevice:
 
     def _target(self) -> Target:
         return target_of(self._board.abilities(), self._setpoint, self._board.throttle())
+
+    def _mhz_now(self) -> float:
+        return self._chain.mhz if self._phase in {_Phase.STARTING, _Phase.MINING} else 0.0
 
     def _may_run(self) -> bool:
         return self._target().mhz is not None

@@ -2,16 +2,38 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Protocol
 
-from drivers.api import Context, Device, PortInfo
+from drivers.api import Context, Device, Driver, PortInfo
+from drivers.bm13xx.board import Board
+from drivers.bm13xx.boards.table import BOARDS
 from drivers.bm13xx.chip import ChipSpec
 from drivers.bm13xx.chips.table import CHIPS
+from drivers.bm13xx.controls import Controls, ControlsRequest
 from drivers.bm13xx.device import Bm13xxDevice
+from drivers.bm13xx.guarded_board import GuardedBoard
 from drivers.bm13xx.ports import Ports, SerialPorts
-from drivers.bm13xx.settings import chain_settings
+from drivers.bm13xx.settings import BoardSettings, board_settings, chain_settings
+from drivers.bm13xx.side_tasks import beside
 from drivers.errors import SettingError
+from drivers.peripherals.fan_pid import FULL
 
 EMULATED = "emulated:"
+
+
+class Bm13xxDriver(Driver, Protocol):
+    """A driver of this family."""
+
+    @property
+    def chip(self) -> ChipSpec:
+        """Return the chip model."""
+        ...
+
+    def on_ports(
+        self, ports: Ports, settings: Mapping[str, object], context: Context
+    ) -> Bm13xxDevice:
+        """Return a device on ports that are at hand; raise SettingError."""
+        ...
 
 
 class BareChainDriver:
@@ -27,8 +49,8 @@ class BareChainDriver:
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
-        ports, given = _ports_of(self.name, port, settings, context, count=1)
-        return self.on_ports(ports, given, context)
+        ports, own = _ports_of(self.name, port, settings, context, count=1)
+        return self.on_ports(ports, own, context)
 
     def on_ports(
         self, ports: Ports, settings: Mapping[str, object], context: Context
@@ -42,10 +64,67 @@ class BareChainDriver:
         return EmulatedDriver(self)
 
 
+class BoardDriver:
+    """Makes devices of a board."""
+
+    def __init__(self, board: Board) -> None:
+        self.name = board.name
+        self.chip = board.chip
+        self.board = board
+
+    def match(self, port: PortInfo) -> int:
+        """Return how sure the strings that a board shows on USB make us; 0 for a stranger."""
+        usb = self.board.usb
+        if usb is None or (usb.vid, usb.pid) != (port.vid, port.pid):
+            return 0
+        is_ours = usb.manufacturer == port.manufacturer
+        is_this = usb.product.casefold() == port.product.casefold()
+        return usb.score if is_ours and is_this and len(port.paths) == self.board.ports else 0
+
+    def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
+        """Return a device, not yet running; raise SettingError for a setting it cannot take."""
+        ports, own = _ports_of(self.name, port, settings, context, count=self.board.ports)
+        return self.on_ports(ports, own, context)
+
+    def on_ports(
+        self, ports: Ports, settings: Mapping[str, object], context: Context
+    ) -> Bm13xxDevice:
+        """Return a device on ports that are at hand; raise SettingError."""
+        chain, settled = board_settings(self.name, settings, self.board)
+        controls = self._controls(ports, settled, context)
+        board = GuardedBoard(self.board, settled, controls, context, mhz=chain.frequency)
+        return Bm13xxDevice(self.chip, chain, context, ports, board)
+
+    def emulated(self) -> "EmulatedDriver":
+        """Return the driver of such boards emulated in this process."""
+        return EmulatedDriver(self)
+
+    async def safe_off(
+        self, port: PortInfo, settings: Mapping[str, object], context: Context
+    ) -> tuple[str, ...]:
+        """Switch a board off that nobody runs, fans at full; return in words what was seen.
+
+        For what is left behind by a process that was killed. Raises DriverError when the board
+        cannot be reached, or was not seen safe.
+        """
+        ports, own = _ports_of(self.name, port, settings, context, count=self.board.ports)
+        _, settled = board_settings(self.name, own, self.board)
+        controls = self._controls(ports, settled, context)
+        async with beside("far end", ports.serve()):
+            try:
+                return await controls.finish_safe_off(FULL)
+            finally:
+                controls.close()
+
+    def _controls(self, ports: Ports, settings: BoardSettings, context: Context) -> Controls:
+        request = ControlsRequest(ports=ports, context=context, options=settings.options)
+        return self.board.wiring.controls(request)
+
+
 class EmulatedDriver:
     """Makes devices of another driver on emulated ports, so that nothing need be plugged in."""
 
-    def __init__(self, driver: BareChainDriver) -> None:
+    def __init__(self, driver: Bm13xxDriver) -> None:
         self.name = f"{EMULATED}{driver.name}"
         self._driver = driver
 
@@ -75,6 +154,7 @@ def _ports_of(
     return SerialPorts(port.paths), settings
 
 
-DRIVERS: Mapping[str, BareChainDriver] = MappingProxyType(
+DRIVERS: Mapping[str, BareChainDriver | BoardDriver] = MappingProxyType(
     {name: BareChainDriver(name, chip) for name, chip in CHIPS.items()}
+    | {name: BoardDriver(board) for name, board in BOARDS.items()}
 )

@@ -3,7 +3,7 @@
 import difflib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drivers.bm13xx.board import Board, Range
 from drivers.bm13xx.chip import RESET_BAUD_RATE, ChipSpec
@@ -36,12 +36,14 @@ class BoardSettings:
     """How a board is run: core voltage, ``fan`` in percent (None: by temperature), temperatures.
 
     ``max_temperature`` lowers the temperature at which the board is switched off, None leaves it.
+    ``options`` are those of the kind of board.
     """
 
     voltage: float
     fan: float | None = None
     target_temperature: float
     max_temperature: float | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def chain_settings(driver: str, settings: Mapping[str, object], chip: ChipSpec) -> ChainSettings:
@@ -56,7 +58,7 @@ def board_settings(
     driver: str, settings: Mapping[str, object], board: Board
 ) -> tuple[ChainSettings, BoardSettings]:
     """Return the settings of a board; raise SettingError."""
-    reader = _Reader(driver, settings, (*_CHAIN, *_BOARD))
+    reader = _Reader(driver, settings, (*_CHAIN, *_BOARD, *board.options))
     baud_rate = board.baud_rate or board.chip.baud_rate
     chain = _chain(reader, board.chip, board.chips, board.frequency, baud_rate)
     volts = board.voltages or (board.default_voltage,)
@@ -73,6 +75,7 @@ def board_settings(
         max_temperature=reader.optional(
             "max_temperature", Range(lowest=30.0, default=0.0, highest=lowest_trip), "degrees"
         ),
+        options={name: reader.text(name, usual) for name, usual in board.options.items()},
     )
 
 
@@ -131,6 +134,12 @@ class _Reader:
             problem = f"{chip.name} knows {', '.join(map(str, known))}, not {value}"
             raise SettingError(self._driver, "baud_rate", problem)
         return value
+
+    def text(self, name: str, default: str) -> str:
+        given = self._settings.get(name, default)
+        if not isinstance(given, str) or not given:
+            raise SettingError(self._driver, name, f"must be a name, not {given!r}")
+        return given
 
     def _within(self, name: str, given: object, limits: Range, unit: str) -> float:
         try:

@@ -1,6 +1,6 @@
 """What is around a chain of chips, as far as a device must know: a board, or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -31,8 +31,11 @@ class Surroundings(Protocol):
         """Make ready, chips in reset; ``failure`` is told what goes wrong later."""
         ...
 
-    async def watch(self) -> None:
-        """Watch over the board until cancelled, or until it is lost."""
+    async def watch(self, mhz_now: Callable[[], float]) -> None:
+        """Watch over the board until cancelled, or until it is lost.
+
+        ``mhz_now`` tells the frequency of the chips, 0 when they rest.
+        """
         ...
 
     async def cooled_down(self) -> None:
@@ -59,8 +62,8 @@ class Surroundings(Protocol):
         """Return what heat allows now."""
         ...
 
-    def snapshot(self, mhz: float) -> BoardSnapshot:
-        """Return what is to be told while the chips run at ``mhz``, 0 if they do not."""
+    def snapshot(self) -> BoardSnapshot:
+        """Return what is to be told."""
         ...
 
     def safe_off(self) -> None:
@@ -83,7 +86,7 @@ class BareChain:
     async def open(self, failure: Failure) -> None:
         """Do nothing."""
 
-    async def watch(self) -> None:
+    async def watch(self, mhz_now: Callable[[], float]) -> None:
         """Watch nothing."""
 
     async def cooled_down(self) -> None:
@@ -106,7 +109,7 @@ class BareChain:
         """Return full speed."""
         return Throttle()
 
-    def snapshot(self, mhz: float) -> BoardSnapshot:  # noqa: ARG002 - a board would need it
+    def snapshot(self) -> BoardSnapshot:
         """Return nothing."""
         return BoardSnapshot()
 

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 
 from drivers.api import Setpoint
-from drivers.bm13xx.board import PowerModel
+from drivers.bm13xx.power_model import PowerModel
+
+STEP = 6.25
+"""MHz to whose multiples a computed frequency is rounded down; every chip reaches them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,11 +52,12 @@ def target_of(abilities: Abilities, setpoint: Setpoint, throttle: Throttle) -> T
         limits.append((setpoint.mhz, setpoint.reason or f"limited to {setpoint.mhz:g} MHz"))
     if setpoint.watts is not None and abilities.power is not None:
         mhz = abilities.power.mhz_at(setpoint.watts / abilities.model_error, abilities.volts)
-        limits.append((mhz, setpoint.reason or f"limited to {setpoint.watts:g} W"))
+        limits.append((mhz - mhz % STEP, setpoint.reason or f"limited to {setpoint.watts:g} W"))
     mhz, reason = min(limits, key=lambda limit: limit[0])
     if mhz < abilities.least_mhz:
         return Target(mhz=None, reason=f"{reason}: less than the device can do")
     hot = abilities.mhz * throttle.share
     if hot < mhz:
+        hot -= hot % STEP
         return Target(mhz=max(hot, abilities.least_mhz), reason=throttle.reason)
     return Target(mhz=mhz, reason=reason)

@@ -13,6 +13,7 @@ from drivers.bm13xx.emulated_boards import emulated_device
 from drivers.bm13xx.emulated_plug import InProcessPorts
 from drivers.bm13xx.emulated_port import search_here
 from drivers.peripherals.emulated_faults import Faults
+from drivers.peripherals.emulated_heat import BoardHeat
 from tests.stand_ins import RecordingLog
 from tests.virtual_time import LoopClock
 
@@ -46,6 +47,7 @@ class RecordingMiner:
         self.works: list[Work] = []
         self.solutions: list[Solution] = []
         self.difficulties: list[float] = []
+        self.ended: Callable[[], bool] = lambda: False
         self._changed = asyncio.Event()
 
     def next_work(self) -> Work | None:
@@ -84,6 +86,7 @@ class RecordingMiner:
         """Return when ``condition`` holds; looks again when something arrived, and each second."""
         async with asyncio.timeout(seconds):
             while not condition():
+                assert not self.ended(), "the device has ended"
                 self._changed.clear()
                 try:
                     async with asyncio.timeout(1.0):
@@ -129,11 +132,18 @@ class Rig:
             self.ports, {**expected, "scale": scale, **settings}, self.context
         )
 
+    @property
+    def heat(self) -> BoardHeat:
+        """Return the physical side of the emulated board."""
+        assert self.emulated.board
+        return self.emulated.board.heat
+
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
         """Run the device; afterwards it must have left no task."""
         before = asyncio.all_tasks()
         task = asyncio.create_task(self.device.run())
+        self.miner.ended = task.done
         try:
             yield task
         finally:

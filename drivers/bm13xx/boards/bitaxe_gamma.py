@@ -1,0 +1,30 @@
+"""Bitaxe Gamma: one BM1370."""
+
+from dataclasses import replace
+
+from drivers.bm13xx.bitaxe_controls import BitaxeWiring
+from drivers.bm13xx.board import Board
+from drivers.bm13xx.boards import bitaxe
+from drivers.bm13xx.chips.bm1370 import BM1370
+from drivers.bm13xx.parts import Emc2101Part, Tps546Part
+from drivers.bm13xx.power_model import PowerModel
+from drivers.peripherals.tps546_settings import FIVE_VOLTS
+
+BITAXE_GAMMA = Board(
+    name="bitaxe-gamma",
+    summary="Bitaxe Gamma",
+    chip=BM1370,
+    chips=1,
+    frequencies=bitaxe.BM1370_MHZ,
+    default_frequency=525.0,
+    voltages=bitaxe.BM1370_VOLTS,
+    default_voltage=1.15,
+    power=PowerModel(watts=19.0, fixed=5.0, mhz=525.0, volts=1.15),
+    sensors=(bitaxe.DIE, bitaxe.BOARD, bitaxe.REGULATOR),
+    fans=(bitaxe.FAN,),
+    wiring=BitaxeWiring(
+        cooling=(Emc2101Part(ideality=0x24, beta=0x00),),
+        supplies=(Tps546Part(settings=FIVE_VOLTS),),
+    ),
+    usb=replace(bitaxe.USB, score=50),  # the board that the bitaxe-raw firmware was made for
+)

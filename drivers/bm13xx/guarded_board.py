@@ -1,0 +1,349 @@
+"""A board around the chips, watched: fans by temperature, throttle, trip and cool-down.
+
+What is dangerous is judged by `ThermalGuard`; here its verdict is carried out. A trip needs
+nobody's leave: the chips are in reset before anyone else hears of it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from drivers.api import Context
+from drivers.bm13xx.board import Board
+from drivers.bm13xx.controls import Controls, Readings
+from drivers.bm13xx.failure import Failure
+from drivers.bm13xx.settings import BoardSettings
+from drivers.bm13xx.side_tasks import beside
+from drivers.bm13xx.surroundings import BoardSnapshot
+from drivers.bm13xx.target import Abilities, Throttle
+from drivers.errors import DriverError, OverheatError
+from drivers.peripherals.errors import RequestAbandonedError
+from drivers.peripherals.fan_pid import FULL, FanPid
+from drivers.peripherals.heat_limits import Limits, lowest_of
+from drivers.peripherals.sensor_watch import SensorSpec, Trip
+from drivers.peripherals.thermal_guard import Running, ThermalGuard, Tripped
+from drivers.transports.errors import PortOpenError
+
+READ_EVERY = 1.0
+"""Seconds between two readings of all sensors."""
+
+JUDGE_EVERY = 0.5
+"""Seconds between two verdicts: readings that do not come must be missed in time."""
+
+HEADROOM = 10.0
+"""Degrees below its throttle limit at which a fan holds a sensor that has no target of its own."""
+
+MODEL_STEP = 0.05
+"""Share by which the measured power must differ before the model is corrected."""
+
+
+class BoardTrippedError(OverheatError):
+    """A board was switched off for its own protection; ``source`` and ``reason`` say why."""
+
+    def __init__(self, port: str, trip: Trip) -> None:
+        super().__init__(port, temperature=trip.temperature, limit=trip.limit or 0.0)
+        shown = "" if trip.temperature is None else f", at {trip.temperature:.1f} degrees"
+        self.args = (f"{port}: switched off: {trip.source}: {trip.reason}{shown}",)
+        self.source = trip.source
+        self.reason = trip.reason
+
+
+class GuardedBoard:
+    """The `Surroundings` of chips on a board; remembers a trip from one run to the next."""
+
+    can_switch_off = True
+
+    def __init__(
+        self,
+        board: Board,
+        settings: BoardSettings,
+        controls: Controls,
+        context: Context,
+        *,
+        mhz: float,
+    ) -> None:
+        self._board = board
+        self._settings = settings
+        self._controls = controls
+        self._log = context.log
+        self._clock = context.clock
+        sensors = tuple(_limited(spec, settings.max_temperature) for spec in board.sensors)
+        self._sensors = {spec.name: spec for spec in sensors}
+        self._guard = ThermalGuard(sensors, board.fans, throttle=board.throttle)
+        self._pids = _pids(board, sensors, settings.target_temperature)
+        self._seen: set[str] = set()
+        self._abilities = Abilities(
+            mhz=mhz,
+            least_mhz=board.frequency.lowest,
+            volts=settings.voltage,
+            power=board.power,
+        )
+        self._verdict: Running | Tripped = Running()
+        self._readings = Readings()
+        self._duty = FULL
+        self._mhz_now: Callable[[], float] = _at_rest
+        self._is_on = False
+        self._was_reached = False
+        self._switched = 0
+        self._failure: Failure | None = None
+
+    async def open(self, failure: Failure) -> None:
+        """Make the board ready, chips in reset and fans at full."""
+        self._failure, self._is_on, self._was_reached = failure, False, True
+        self._guard.power_off()
+        try:
+            await self._controls.open(failure.report)
+        except PortOpenError:
+            self._was_reached = False  # nobody to be made safe
+            raise
+        self._duty = FULL
+        self._take(await self._controls.read(), self._switched)
+
+    async def watch(self, mhz_now: Callable[[], float]) -> None:
+        """Read, judge and cool until cancelled."""
+        self._mhz_now = mhz_now
+        async with beside("board judge", self._judge_on()):
+            await self._read_on()
+
+    async def cooled_down(self) -> None:
+        """Return when the board may be switched on."""
+        assert self._failure
+        verdict = self._judge()
+        if isinstance(verdict, Tripped):
+            self._log.warning("board.cooling", reason=verdict.trip.reason)
+        while isinstance(verdict, Tripped) and not verdict.may_restart:
+            await self._failure.nudged(JUDGE_EVERY)
+            verdict = self._judge()
+        self._guard.restart(self._clock.monotonic())
+        self._verdict = Running()
+
+    async def power_on(self) -> None:
+        """Switch the chips on and let the guard judge them from now on."""
+        if self._is_on:
+            return
+        await self._switch_on(self._controls.power_on(self._settings.voltage))
+
+    async def reset_chips(self) -> None:
+        """Pulse the reset; the diodes read garbage meanwhile."""
+        self._let_go()
+        await self._switch_on(self._controls.reset_chips())
+
+    async def power_off(self) -> None:
+        """Switch the chips off; the fans go on by temperature."""
+        self._let_go()
+        await self._controls.power_off()
+
+    def abilities(self) -> Abilities:
+        """Return what the board can do, its power as far as it was measured."""
+        return self._abilities
+
+    def throttle(self) -> Throttle:
+        """Return what heat allows now."""
+        match self._verdict:
+            case Running(share=share, reason=reason):
+                return Throttle(share=share, reason=reason)
+        return Throttle()
+
+    def snapshot(self) -> BoardSnapshot:
+        """Return what is to be told of the board."""
+        readings, verdict = self._readings, self._verdict
+        waiting = verdict.waiting_for if isinstance(verdict, Tripped) else ""
+        measured = readings.watts if self._was_reached else None
+        return BoardSnapshot(
+            temperature=self._hottest(),
+            power=self._watts() if self._was_reached else None,
+            waiting_for=f"cooling down after a trip: {waiting}" if waiting else "",
+            details={
+                "board": self._board.name,
+                "temperatures": dict(readings.temperatures),
+                "fan_percent": round(self._duty, 1),
+                "fan_rpm": dict(readings.rpm),
+                "voltage": self._settings.voltage if self._is_on else 0.0,
+                "power_source": "modelled" if measured is None else "measured",
+                "throttle_steps": verdict.steps if isinstance(verdict, Running) else 0,
+                "trip": verdict.trip.reason if isinstance(verdict, Tripped) else "",
+            },
+        )
+
+    def safe_off(self) -> None:
+        """Reset the chips at once."""
+        self._let_go()
+        self._controls.safe_off()
+
+    async def finish(self) -> None:
+        """Make sure that the board is off; what cannot be made sure of is told loudly."""
+        try:
+            if self._was_reached:
+                fan = self._board.cooling.floor if self._is_cool() else FULL
+                seen = await self._controls.finish_safe_off(fan)
+                self._log.info("board.safe", seen=", ".join(seen))
+        except DriverError as error:
+            remedy = "unplug the board's supply; it may still be powered"
+            self._log.error("board.unsafe", error=str(error), remedy=remedy)
+        finally:
+            self._was_reached = False
+            self._controls.close()
+
+    # -- watching
+
+    async def _read_on(self) -> None:
+        while True:
+            switched = self._switched
+            try:
+                self._take(await self._controls.read(), switched)
+                await self._cool()
+            except RequestAbandonedError:
+                return  # it is being switched off
+            except DriverError as error:
+                self._lost(error)
+                return
+            await asyncio.sleep(READ_EVERY)
+
+    async def _judge_on(self) -> None:
+        while True:
+            self._judge()
+            await asyncio.sleep(JUDGE_EVERY)
+
+    def _judge(self) -> Running | Tripped:
+        verdict = self._guard.verdict(self._clock.monotonic())
+        is_news = isinstance(verdict, Tripped) and not isinstance(self._verdict, Tripped)
+        self._verdict = verdict
+        if is_news and isinstance(verdict, Tripped):
+            self._tripped(verdict.trip)
+        return verdict
+
+    def _tripped(self, trip: Trip) -> None:
+        """Switch off, then tell."""
+        self.safe_off()
+        error = BoardTrippedError(self._controls.name, trip)
+        self._log.error("board.tripped", error=str(error))
+        if self._failure:
+            self._failure.report(error)
+
+    def _lost(self, error: DriverError) -> None:
+        self.safe_off()
+        self._log.error("board.lost", error=str(error))
+        if self._failure:
+            self._failure.report(error)
+
+    def _take(self, readings: Readings, switched: int) -> None:
+        """Hand a look at the board to the guard; one during which it was switched tells little."""
+        now = self._clock.monotonic()
+        self._readings = readings
+        for name, spec in self._sensors.items():
+            value = readings.temperatures.get(name)
+            self._guard.temperature(now, name, value)
+            if value is not None and (self._is_on or not spec.powered_only):
+                self._seen.add(name)
+        for fan in self._board.fans:
+            rpm = readings.rpm.get(fan.name)
+            self._guard.fan(now, fan.name, duty=self._duty, rpm=rpm)
+        if self._is_on and switched == self._switched:
+            if readings.faults:
+                self._guard.fault(now, "regulator", ", ".join(readings.faults))
+            self._guard.load(now, watts=self._watts(), duty=self._duty)
+            self._correct_model()
+
+    async def _cool(self) -> None:
+        duty = self._wanted_duty(self._clock.monotonic())
+        if abs(duty - self._duty) >= 1.0 or duty in {FULL, 0.0}:
+            await self._controls.set_fan(duty)
+            self._duty = duty
+
+    def _wanted_duty(self, now: float) -> float:
+        wanted = [
+            pid.update(now, self._readings.temperatures.get(name))
+            for name, pid in self._pids.items()
+            if self._is_asked(name)
+        ]
+        verdict, fixed = self._verdict, self._settings.fan
+        if isinstance(verdict, Tripped):
+            return FULL
+        duty = max(wanted, default=FULL) if fixed is None else fixed
+        return min(max(duty, verdict.least_duty), FULL)
+
+    def _is_asked(self, name: str) -> bool:
+        """Tell whether a sensor has a say in the fan: it must be there, and work now."""
+        spec = self._sensors[name]
+        works = self._is_on or not spec.powered_only
+        return works and (name in self._seen or not spec.optional)
+
+    async def _switch_on(self, switched: Awaitable[None]) -> None:
+        """Let the board be switched on and judge it from then; raise what happens meanwhile."""
+        assert self._failure
+        self._failure.check()
+        try:
+            await switched
+        except RequestAbandonedError:
+            self._failure.check()  # why it was abandoned tells more
+            raise
+        self._failure.check()
+        self._guard.power_on(self._clock.monotonic())
+        self._is_on = True
+        self._switched += 1
+
+    def _let_go(self) -> None:
+        self._is_on = False
+        self._switched += 1
+        self._guard.power_off()
+
+    # -- power and temperature
+
+    def _watts(self) -> float:
+        """Return the watts of the whole board, as far as possible measured."""
+        power, readings = self._board.power, self._readings
+        if not self._is_on:
+            return power.fixed
+        if readings.watts is None:
+            return power.watts_at(self._mhz_now(), self._settings.voltage)
+        return readings.watts + (0.0 if readings.watts_are_whole else power.fixed)
+
+    def _correct_model(self) -> None:
+        """Let what is measured correct the model that a limit in watts is kept by."""
+        modelled = self._board.power.watts_at(self._mhz_now(), self._settings.voltage)
+        if self._readings.watts is None or not self._mhz_now():
+            return
+        error = min(max(self._watts() / modelled, 0.5), 2.0)
+        if abs(error / self._abilities.model_error - 1) > MODEL_STEP:
+            self._abilities = replace(self._abilities, model_error=error)
+
+    def _hottest(self) -> float | None:
+        """Return the temperature nearest to its limit."""
+        known = {
+            name: value
+            for name, value in self._readings.temperatures.items()
+            if value is not None and name in self._sensors and self._is_asked(name)
+        }
+        nearest = max(
+            known, key=lambda name: known[name] - self._sensors[name].limits.trip, default=None
+        )
+        return None if nearest is None else known[nearest]
+
+    def _is_cool(self) -> bool:
+        """Tell whether every sensor that can be read with the chips off is well below its limit."""
+        return not isinstance(self._verdict, Tripped) and all(
+            value is not None and value <= self._sensors[name].limits.resume
+            for name, value in self._readings.temperatures.items()
+            if name in self._sensors and name in self._seen
+        )
+
+
+def _limited(spec: SensorSpec, max_temperature: float | None) -> SensorSpec:
+    """Return the sensor with the user's limit, if that is lower than the board's."""
+    if max_temperature is None:
+        return spec
+    return replace(spec, limits=lowest_of(spec.limits, Limits.around(max_temperature)))
+
+
+def _pids(board: Board, sensors: tuple[SensorSpec, ...], target: float) -> dict[str, FanPid]:
+    """Return a control loop for every sensor: the first holds ``target``, the others headroom."""
+    loops = {}
+    for spec in sensors:
+        headroom = spec.limits.throttle - HEADROOM
+        wanted = min(target, headroom) if spec is sensors[0] else headroom
+        loops[spec.name] = FanPid(replace(board.cooling, target=wanted))
+    return loops
+
+
+def _at_rest() -> float:
+    return 0.0

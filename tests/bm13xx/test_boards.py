@@ -1,0 +1,38 @@
+"""Every board against its emulated one: it starts safely, mines, and ends safe."""
+
+import pytest
+
+from drivers.api import DeviceState
+from drivers.bm13xx.boards.table import BOARDS
+from tests.bm13xx.device_rig import Rig
+
+pytestmark = pytest.mark.virtual_time
+
+NO_B1 = pytest.mark.xfail(reason="the emulated TPS546 does not know its command B1 yet")
+EMULATED = [
+    *((name, name) for name in BOARDS if name not in {"piaxe", "bitaxe-gamma-turbo"}),
+    pytest.param("bitaxe-gamma-turbo", "bitaxe-gamma-turbo", marks=NO_B1),
+    ("bitaxe-ultra", "bitaxe-ultra-tps546"),
+    ("bitaxe-supra", "bitaxe-supra-ds4432u"),
+]
+
+
+@pytest.mark.parametrize(("driver", "emulated"), EMULATED)
+async def test_every_board_mines_and_is_off_afterwards(driver: str, emulated: str) -> None:
+    rig = Rig(driver, emulated, frequency=200, tick=0.2)
+
+    async with rig.running():
+        await rig.miner.solved(30)
+        stats = rig.device.stats()
+        heat = rig.heat
+        assert heat.core_volts > 0.2
+
+    assert stats.state is DeviceState.MINING
+    assert stats.hardware_errors == 0
+    assert stats.details["chips"] == BOARDS[driver].chips
+    assert stats.temperature == pytest.approx(heat.die, abs=15)
+    assert stats.power is not None
+    assert 2 < stats.power < BOARDS[driver].power.watts
+    assert rig.emulated.chain.dead
+    assert rig.log.named("board.safe"), rig.log.events
+    assert not rig.log.named("board.unsafe")
