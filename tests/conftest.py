@@ -4,8 +4,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 import pytest
+from hypothesis import settings
 
 from tests.virtual_time import VirtualTimeLoop
+
+# A slow machine must fail no test: properties are bounded by examples, not by time.
+settings.register_profile("bounded by examples", deadline=None)
+settings.load_profile("bounded by examples")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
