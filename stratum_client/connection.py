@@ -15,6 +15,9 @@ from stratum_client.pool_url import PoolUrl
 from stratum_client.session import Session
 from stratum_client.session_events import Event, Failed
 
+MAX_UNSENT = 1 << 20
+"""Bytes that may wait for a pool to read them: thousands of shares."""
+
 KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 3))
 
 
@@ -80,6 +83,8 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport and not transport.is_closing() and (data := self.session.data_to_send()):
             transport.write(data)
+            if transport.get_write_buffer_size() > MAX_UNSENT:
+                self.close(ConnectionLostError(self._address, "the pool reads nothing we send"))
 
     def close(self, reason: StratumError) -> None:
         """End the connection; bytes still unsent are dropped."""

@@ -185,7 +185,7 @@ async def test_a_pool_that_asks_for_ever_and_never_reads_is_dropped() -> None:
         return transport.get_write_buffer_size() if transport else 0
 
     server = await asyncio.start_server(ask, "127.0.0.1", 0)
-    async with mining() as bench:
+    async with mining(deadlines=replace(SHORT, write=5.0, subscribe=30.0, authorize=30.0)) as bench:
         await bench.mine_shares(10)
         port = int(server.sockets[0].getsockname()[1])
         bench.server.inject(f"redirect=127.0.0.1:{port}")
