@@ -65,7 +65,7 @@ class PortDevice:
         self._plugged.clear()
         self._removed.set()
         self._losses += 1
-        if self._limit:
+        if self._limit and not self._limit.expired():
             self._limit.reschedule(asyncio.get_running_loop().time() + NOTICE)
 
     async def run(self) -> None:
@@ -123,22 +123,27 @@ class PortDevice:
         if self._made_after != losses:
             self._forget_device()
         self._device = self._device or self._opened(self.port)
-        limit = self._limit = asyncio.timeout(None)
         try:
-            async with limit:
-                await self._device.run()
-        except TimeoutError:
-            if not limit.expired():
-                raise
+            await self._run_until_told(self._device)
         except TransportLostError:
             if losses == self._losses and not await self._will_be_unplugged():
                 raise
         except DriverError:
             if losses == self._losses:
                 raise
+        self._forget_device()
+
+    async def _run_until_told(self, device: Device) -> None:
+        """Run ``device``; return when it has not noticed for too long that it is unplugged."""
+        limit = self._limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                await device.run()
+        except TimeoutError:
+            if not limit.expired():
+                raise
         finally:
             self._limit = None
-        self._forget_device()
 
     async def _will_be_unplugged(self) -> bool:
         """Return whether the port itself is gone; the news of it may still be on its way."""

@@ -1,0 +1,394 @@
+"""Ports become devices: what each is taken for, who is meant by it, and what an unplug costs."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from drivers import discovery, registry
+from drivers.api import DeviceState, PortInfo, Setpoint
+from drivers.errors import BringUpError, TransportLostError
+from drivers.registry import DriverClashError
+from stratum_client import port_device
+from stratum_client.backoff import Backoff
+from stratum_client.clock import SystemClock
+from stratum_client.config import Config, DeviceConfig, DeviceMatch
+from stratum_client.device_finder import Verdict, find, identity, located, means, verdict_on
+from stratum_client.errors import ConfigError
+from stratum_client.fleet import Fleet
+from stratum_client.job import Fate
+from stratum_client.miner import Miner
+from tests.plugged_boards import BoardDriver, Sockets, ToldDevice
+from tests.stand_ins import RecordingLog
+
+PATIENCE = 20.0
+
+GAMMA = PortInfo(
+    paths=("/dev/ttyACM1", "/dev/ttyACM0"), vid=0xC0DE, pid=0xCAFE, serial="A1", product="Shared"
+)
+STICK = PortInfo(paths=("/dev/ttyUSB0",), vid=0x0403, pid=0x6015, serial="S1", product="Stick")
+STICK_2 = PortInfo(paths=("/dev/ttyUSB1",), vid=0x0403, pid=0x6015, serial="S2", product="Stick")
+MODEM = PortInfo(paths=("/dev/ttyUSB9",), vid=0x1234, pid=0x5678, product="Modem")
+
+
+@dataclass
+class Bench:
+    """Two boards that share their ids, one that does not, and a software driver."""
+
+    stick: BoardDriver = field(default_factory=lambda: BoardDriver("stick", "Stick"))
+    gamma: BoardDriver = field(
+        default_factory=lambda: BoardDriver("gamma", "Shared", "Stick", score=5)
+    )
+    supra: BoardDriver = field(default_factory=lambda: BoardDriver("supra", "Shared", score=5))
+    cpu: BoardDriver = field(default_factory=lambda: BoardDriver("cpu"))
+    sockets: Sockets = field(default_factory=Sockets)
+    log: RecordingLog = field(default_factory=RecordingLog)
+
+    def __post_init__(self) -> None:
+        self.miner = Miner(SystemClock())
+
+    def fleet(self, *configs: DeviceConfig, found: tuple[Verdict, ...] | None = None) -> Fleet:
+        return Fleet(
+            configs,
+            found=found,
+            miner=self.miner,
+            clock=SystemClock(),
+            random=Random(1),
+            log_for=lambda _: self.log,
+            port_events=self.sockets.events,
+        )
+
+
+@pytest.fixture
+async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
+    bench = Bench()
+    names = ("stick", "gamma", "supra", "cpu")
+    monkeypatch.setattr(registry, "BUILT_IN", {name: f"{__name__}:{name}" for name in names})
+    for name in names:
+        monkeypatch.setitem(globals(), name, getattr(bench, name))
+    registry.forget()
+    yield bench
+    registry.forget()
+
+
+@contextlib.asynccontextmanager
+async def running(fleet: Fleet) -> AsyncIterator[None]:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
+        task = group.create_task(fleet.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def opened(driver: BoardDriver) -> ToldDevice:
+    """Return the next device of ``driver`` once it runs."""
+    device = await driver.opened.get()
+    await device.started.wait()
+    return device
+
+
+def states(fleet: Fleet) -> dict[str, tuple[DeviceState, str]]:
+    snapshots = [device.snapshot(0.0) for device in fleet.devices]
+    return {one.name: (one.stats.state, one.stats.reason) for one in snapshots}
+
+
+# --- what a port is taken for ---
+
+
+async def test_the_surest_driver_takes_a_port(bench: Bench) -> None:
+    verdict = verdict_on(STICK)
+
+    assert (verdict.driver, verdict.drivers, verdict.problem) == ("stick", ("stick", "gamma"), "")
+
+
+async def test_a_port_that_several_boards_share_must_be_named(bench: Bench) -> None:
+    verdict = verdict_on(GAMMA)
+
+    assert (verdict.driver, verdict.candidates) == ("", ("gamma", "supra"))
+    assert "gamma, supra" in verdict.problem
+    assert "--device gamma@/dev/ttyACM1+/dev/ttyACM0" in verdict.problem
+
+
+async def test_a_port_that_nobody_knows_is_said_to_be_so(bench: Bench) -> None:
+    assert verdict_on(MODEM).problem == "no driver knows it"
+
+
+@pytest.mark.parametrize(
+    ("match", "fits"),
+    [
+        (DeviceMatch(serial="S1"), True),
+        (DeviceMatch(serial="S2"), False),
+        (DeviceMatch(vid=0x0403, pid=0x6015), True),
+        (DeviceMatch(vid=0x0403, pid=0), False),
+        (DeviceMatch(board="gamma"), True),
+        (DeviceMatch(board="supra"), False),
+        (DeviceMatch(board="supra", serial="S1"), True),  # the board is the driver's name then
+        (DeviceMatch(product="Stick", manufacturer="nobody"), False),
+    ],
+)
+async def test_all_that_a_match_gives_must_fit(
+    bench: Bench, match: DeviceMatch, fits: bool
+) -> None:
+    assert means(DeviceConfig(match=match), verdict_on(STICK)) is fits
+
+
+def test_a_device_is_known_again_by_serial_number_else_by_place() -> None:
+    elsewhere = PortInfo(paths=("/dev/ttyUSB7",), vid=0x0403, pid=0x6015, serial="S1")
+
+    assert identity(STICK) == identity(elsewhere) != identity(STICK_2)
+    assert identity(MODEM) == ("/dev/ttyUSB9",)
+
+
+async def test_a_device_is_located_by_its_match_and_its_driver_by_the_port(bench: Bench) -> None:
+    found = [verdict_on(STICK), verdict_on(GAMMA)]
+
+    by_serial = DeviceConfig(name="a", match=DeviceMatch(serial="S1"))
+    assert located(by_serial, found) == ("stick", STICK)
+    for match, problem in (
+        (DeviceMatch(serial="zz"), "device a: no port fits its match"),
+        (DeviceMatch(serial="A1"), "device a: .*several boards share"),
+    ):
+        with pytest.raises(ConfigError, match=problem):
+            located(DeviceConfig(name="a", match=match), found)
+
+
+# --- found devices ---
+
+
+async def test_a_known_board_is_mined_with_and_an_unknown_or_shared_one_is_not(
+    bench: Bench,
+) -> None:
+    fleet = bench.fleet(found=(Verdict(port=STICK, drivers=("stick",), ties=1),))
+    async with running(fleet):
+        for port in (GAMMA, MODEM, STICK):
+            bench.sockets.plug(port)
+        device = await opened(bench.stick)
+
+        assert device.port == STICK
+        assert [one.name for one in fleet.devices] == ["stick"]
+        [unused] = bench.log.named("port.unused")
+        assert "gamma, supra" in str(unused["reason"])
+
+
+async def test_without_any_board_the_cpu_mines_and_a_later_board_too(bench: Bench) -> None:
+    fleet = bench.fleet(found=())
+    async with running(fleet):
+        await opened(bench.cpu)
+        bench.sockets.plug(STICK)
+        await opened(bench.stick)
+
+        assert [one.name for one in fleet.devices] == ["cpu", "stick"]
+
+
+async def test_boards_of_one_kind_get_names_of_their_own_even_with_one_serial_number(
+    bench: Bench,
+) -> None:
+    twin = PortInfo(paths=("/dev/ttyUSB5",), vid=0x0403, pid=0x6015, serial="S1", product="Stick")
+    fleet = bench.fleet(found=())
+    async with running(fleet):
+        for port in (STICK, STICK_2, twin):
+            bench.sockets.plug(port)
+            await opened(bench.stick)
+
+        assert [one.name for one in fleet.devices] == ["cpu", "stick", "stick-2", "stick-3"]
+
+
+# --- unplugged and plugged in ---
+
+
+async def test_a_board_keeps_name_seat_counters_and_orders_when_plugged_in_elsewhere(
+    bench: Bench,
+) -> None:
+    fleet = bench.fleet(found=())
+    elsewhere = PortInfo(
+        paths=("/dev/ttyUSB7",), vid=0x0403, pid=0x6015, serial="S1", product="Stick"
+    )
+    async with running(fleet):
+        bench.sockets.plug(STICK)
+        first = await opened(bench.stick)
+        [_, supervised] = fleet.devices
+        supervised.seat.tally.fates[Fate.ACCEPTED] += 3
+        first.errors = 2
+        supervised.apply(Setpoint(run=False, reason="noise"))
+        supervised.device.adjust({"frequency": 500})  # type: ignore[attr-defined]  # it can
+
+        bench.sockets.unplug(STICK)
+        first.fail(TransportLostError("/dev/ttyUSB0", "hung up"))
+        await first.ended.wait()
+        bench.sockets.plug(MODEM)
+        bench.sockets.plug(elsewhere)
+        second = await opened(bench.stick)
+        second.errors = 1
+
+        assert second.context.miner is supervised.seat
+        assert second.setpoint.reason == "noise"
+        assert second.settings == {"frequency": 500}
+        snapshot = supervised.snapshot(0.0)
+        assert snapshot.counts.fates[Fate.ACCEPTED] == 3
+        assert snapshot.stats.hardware_errors == 3
+        assert fleet.port_of("stick") == elsewhere
+        assert len(fleet.devices) == 2
+    assert not bench.log.named("device.failed")
+
+
+async def test_an_unplugged_board_is_absent_and_that_is_no_failure(bench: Bench) -> None:
+    fleet = bench.fleet(found=())
+    async with running(fleet):
+        bench.sockets.plug(STICK)
+        device = await opened(bench.stick)
+
+        device.fail(TransportLostError("/dev/ttyUSB0", "hung up"))  # the news comes after it
+        await device.ended.wait()
+        bench.sockets.unplug(STICK)
+        bench.sockets.plug(STICK_2)
+        await opened(bench.stick)
+
+        assert states(fleet)["stick"] == (DeviceState.ABSENT, "not plugged in")
+        assert [entry["device"] for entry in bench.log.named("device.unplugged")] == ["stick"]
+        assert not bench.log.named("device.failed")
+
+
+async def test_a_device_that_does_not_notice_its_unplug_is_ended(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_device, "NOTICE", 0.01)
+    async with running(bench.fleet(found=())):
+        bench.sockets.plug(STICK)
+        device = await opened(bench.stick)
+
+        bench.sockets.unplug(STICK)
+
+        await device.ended.wait()
+
+
+async def test_a_lost_transport_on_a_port_that_stays_is_a_failure(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_device, "NOTICE", 0.01)
+    fleet = bench.fleet(found=())
+    async with running(fleet):
+        bench.sockets.plug(STICK)
+        device = await opened(bench.stick)
+
+        device.fail(TransportLostError("/dev/ttyUSB0", "a read failed"))
+
+        await device.ended.wait()
+        await device.started.wait()  # the same one, tried again
+        [failed] = bench.log.named("device.failed")
+        assert "a read failed" in str(failed["error"])
+
+
+# --- configured devices ---
+
+
+async def test_configured_devices_get_their_ports_and_nothing_else_is_touched(
+    bench: Bench,
+) -> None:
+    fleet = bench.fleet(
+        DeviceConfig(name="any", match=DeviceMatch(board="stick")),
+        DeviceConfig(
+            name="second", match=DeviceMatch(serial="S2", board="stick"), settings={"fan": 80}
+        ),
+        DeviceConfig(name="named", match=DeviceMatch(serial="A1", board="supra")),
+    )
+    async with running(fleet):
+        assert states(fleet)["second"] == (DeviceState.ABSENT, "not plugged in")
+        for port in (STICK_2, GAMMA, STICK):
+            bench.sockets.plug(port)
+        second, first = await opened(bench.stick), await opened(bench.stick)
+        shared = await opened(bench.supra)
+
+        assert (second.context.name, second.port, second.settings) == (
+            "second",
+            STICK_2,
+            {"fan": 80},
+        )
+        assert (first.context.name, first.port) == ("any", STICK)
+        assert (shared.context.name, shared.port) == ("named", GAMMA)
+
+
+async def test_a_configured_port_is_tried_again_as_soon_as_it_is_there(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Backoff, "next_pause", lambda _: 1000.0)
+    path = str(tmp_path / "ttyUSB0")
+    fleet = bench.fleet(DeviceConfig(name="desk", driver="stick", port=path))
+    async with running(fleet):
+        device = await opened(bench.stick)
+        device.fail(BringUpError(path, "no such port"))
+        await device.ended.wait()
+        bench.sockets.plug(PortInfo(paths=(path,), serial="S1"))
+        await device.started.wait()
+
+        assert bench.log.named("device.failed")[0]["retry_in"] == 1000.0
+        assert fleet.port_of("desk") == PortInfo(paths=(path,), serial="S1")
+
+
+@pytest.mark.parametrize(
+    ("config", "problem"),
+    [
+        (
+            DeviceConfig(name="a", driver="stik"),
+            "device a: no driver is called 'stik'; known: stick",
+        ),
+        (DeviceConfig(name="a", match=DeviceMatch(board="stik")), "no driver is called 'stik'"),
+        (DeviceConfig(name="a", driver="stick", settings={"x": 1}), "setting 'x': unknown"),
+        (
+            DeviceConfig(name="a", driver="stick", port="/dev/none", settings={"x": 1}),
+            "setting 'x': unknown",
+        ),
+        (
+            DeviceConfig(name="a", port="/dev/none"),
+            "/dev/none: no driver knows it; name its driver",
+        ),
+    ],
+)
+async def test_a_device_that_cannot_be_is_a_configuration_error(
+    bench: Bench, config: DeviceConfig, problem: str
+) -> None:
+    with pytest.raises(ConfigError, match=problem):
+        bench.fleet(config)
+
+
+# --- drivers that collide ---
+
+
+@pytest.fixture
+def clash(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def collide() -> dict[str, str]:
+        raise DriverClashError("stick", first="one package", second="another")
+
+    registry.forget()
+    collide.cache_clear = lambda: None  # type: ignore[attr-defined]  # as functools.cache has it
+    monkeypatch.setattr(registry, "_plugins", collide)
+    yield
+    monkeypatch.undo()
+    registry.forget()
+
+
+@pytest.mark.parametrize("devices", [(), (DeviceConfig(match=DeviceMatch(serial="S1")),)])
+def test_colliding_drivers_are_a_configuration_error_where_ports_are_judged(
+    clash: None, monkeypatch: pytest.MonkeyPatch, devices: tuple[DeviceConfig, ...]
+) -> None:
+    monkeypatch.setattr(discovery, "ports", lambda: (STICK,))
+
+    with pytest.raises(ConfigError, match="one package and by another"):
+        find(Config(devices=devices))
+    assert find(Config(devices=(DeviceConfig(driver="cpu"),))) is None
+
+
+async def test_drivers_that_collide_later_are_told_once_and_cost_no_device(
+    bench: Bench, clash: None
+) -> None:
+    fleet = bench.fleet(DeviceConfig(name="second", match=DeviceMatch(serial="S2", board="stick")))
+    async with running(fleet):
+        bench.sockets.plug(STICK)
+        bench.sockets.plug(STICK_2)
+        await opened(bench.stick)
+
+        assert len(bench.log.named("driver.unusable")) == 1
