@@ -104,7 +104,7 @@ class Miner:
         """Make ``job`` the one that all devices mine from now on."""
         side = self._pools[job.session.pool]
         last = side.current.job if side.current else None
-        clean = job.clean or last is None or last.prev_hash != job.prev_hash
+        clean = job.clean or last is None or not _may_go_on(last, job)
         twin = next((t for t in side.live.values() if t.job.is_same_task(job)), None)
         if clean:
             side.live.clear()
@@ -245,6 +245,15 @@ class Miner:
         for seat in self.seats.values():
             if seat.listener:
                 seat.listener.job_changed(clean=clean)
+
+
+def _may_go_on(last: Job, job: Job) -> bool:
+    """Return whether work on ``last`` is worth something still: its block and its coinbase live."""
+    coinbase, new = (
+        (last.extranonce1, last.extranonce2_size),
+        (job.extranonce1, job.extranonce2_size),
+    )
+    return last.prev_hash == job.prev_hash and (last.session == job.session or coinbase == new)
 
 
 def _is_legal(solution: Solution, work: PoolWork) -> bool:

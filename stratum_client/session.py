@@ -98,6 +98,7 @@ class Session:
         self._jobs: dict[str | int, Job] = {}
         self._early: deque[list[object]] = deque(maxlen=MAX_EARLY_JOBS)
         self._heard_difficulty = False
+        self._first_told_serial = 0
         self._bad_jobs = 0
         self._suggested: tuple[float, float] | None = None
         self._incoming = bytearray()
@@ -193,9 +194,12 @@ class Session:
     def allows(self, share: Share) -> bool:
         """Return whether the pool's present difficulty lets the share pass.
 
-        A share is measured by its own job, but a pool that is known to raise at once refuses it.
+        A share is measured by its own job, but a pool that is known to raise at once refuses it,
+        and the difficulty of a job that came before any difficulty was only our guess.
         """
-        return not self._habits.immediate_difficulty or share.value <= self._terms.target
+        guessed = share.job.session == self.id and share.job.serial < self._first_told_serial
+        by_now = guessed or self._habits.immediate_difficulty
+        return not by_now or share.value <= self._terms.target
 
     def unanswered(self) -> list[Share]:
         """Return the shares whose reply is still due, oldest first."""
@@ -344,6 +348,8 @@ class Session:
     def _difficulty_set(self, now: float, *, changed: bool) -> None:
         """Let a difficulty hold for the jobs to come; the first one also for a job before it."""
         first, self._heard_difficulty = not self._heard_difficulty, True
+        if first and self.current_job:
+            self._first_told_serial = self.current_job.serial + 1
         if changed:
             self._events.append(DifficultyChanged(difficulty=self._terms.difficulty))
             if first or self._habits.immediate_difficulty:

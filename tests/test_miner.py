@@ -311,3 +311,16 @@ def test_a_device_keeps_its_seat_and_counts_over_a_restart() -> None:
     rig = Rig()
 
     assert rig.miner.seat("cpu") is rig.seat
+
+
+def test_a_new_session_with_another_coinbase_makes_all_older_work_worthless() -> None:
+    rig = Rig()
+    rig.arrives(replace(rig.job(), clean=False))
+    elsewhere = SessionId(pool="pool", number=2)
+
+    rig.arrives(replace(rig.job(), clean=False, session=elsewhere))
+    rig.arrives(replace(rig.job(extranonce1="00000000"), clean=False, session=elsewhere))
+    third = SessionId(pool="pool", number=3)
+    rig.arrives(replace(rig.job(extranonce1="11111111"), clean=False, session=third))
+
+    assert rig.listener.changes == [True, False, False, True]

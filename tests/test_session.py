@@ -298,6 +298,17 @@ def test_the_first_difficulty_also_holds_for_a_job_before_it() -> None:
     assert not talk.jobs[-1].clean
 
 
+def test_a_share_at_the_guessed_difficulty_must_meet_the_first_one_that_was_set() -> None:
+    talk = Talk().opened()
+    talk.notifies()
+    guessed = talk.jobs[-1]
+    talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [512]})
+
+    assert not talk.session.allows(talk.share(guessed))
+    assert talk.session.allows(talk.share(guessed, value=target_of(512)))
+    assert talk.session.allows(talk.share(talk.jobs[-1]))
+
+
 def test_a_raised_difficulty_leaves_jobs_in_flight_alone() -> None:
     talk = Talk().opened()
     talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [1]})
