@@ -16,7 +16,7 @@ from drivers.bm13xx.settings import BoardSettings
 from drivers.bm13xx.side_tasks import beside
 from drivers.bm13xx.surroundings import BoardSnapshot
 from drivers.bm13xx.target import Abilities, Throttle
-from drivers.errors import DriverError, OverheatError
+from drivers.errors import DriverError, OverheatError, TransportLostError
 from drivers.peripherals.errors import RequestAbandonedError
 from drivers.peripherals.fan_pid import FULL, FanPid
 from drivers.peripherals.heat_limits import Limits, lowest_of
@@ -81,6 +81,7 @@ class GuardedBoard:
         self._verdict: Running | Tripped = Running()
         self._readings = Readings()
         self._duty = FULL
+        self._fan_failed = False
         self._mhz_now: Callable[[], float] = _at_rest
         self._is_on = False
         self._was_reached = False
@@ -246,9 +247,19 @@ class GuardedBoard:
 
     async def _cool(self) -> None:
         duty = self._wanted_duty(self._clock.monotonic())
-        if abs(duty - self._duty) >= 1.0 or duty in {FULL, 0.0}:
+        is_news = abs(duty - self._duty) >= 1.0 or (duty == FULL) != (self._duty == FULL)
+        if not is_news and not self._fan_failed:
+            return
+        try:
             await self._controls.set_fan(duty)
-            self._duty = duty
+        except (TransportLostError, RequestAbandonedError):
+            raise
+        except DriverError as error:  # tried again at the next look; the watches judge the rest
+            if not self._fan_failed:
+                self._log.warning("fan.failed", error=str(error))
+            self._fan_failed = True
+            return
+        self._duty, self._fan_failed = duty, False
 
     def _wanted_duty(self, now: float) -> float:
         wanted = [

@@ -21,6 +21,9 @@ SLOW = 2.0**-26
 """A scale at which a chip does some thousand hashes in a second."""
 
 DIFFICULTY_1 = 0xFFFF << 208
+HARD = DIFFICULTY_1 >> 32
+"""So hard a share that the chips' speed alone decides how often they report."""
+
 LONGEST = 3600.0
 
 
@@ -39,7 +42,7 @@ def hash_of(solution: Solution) -> int:
 class RecordingMiner:
     """Hands out numbered works of one job and keeps the solutions with their difficulties."""
 
-    def __init__(self, *, target: int = (1 << 256) - 1, version_mask: int = 0x1FFFE000) -> None:
+    def __init__(self, *, target: int = HARD, version_mask: int = 0x1FFFE000) -> None:
         self.target = target
         self.version_mask = version_mask
         self.job = 1

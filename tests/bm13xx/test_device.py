@@ -72,19 +72,20 @@ async def test_a_clean_job_replaces_all_work_in_the_same_call() -> None:
 
 
 async def test_the_ticket_follows_the_pools_difficulty_down() -> None:
-    easy = target_of(4 * SLOW)
     rig = Rig("bm1370", frequency=400)
 
     async with rig.running():
         await rig.miner.solved(10)
-        usual = rig.device.stats().details["ticket_difficulty"]
-        rig.miner.target = easy
+        usual = number(rig.device.stats(), "ticket_difficulty")
+        rig.miner.target = target_of(20 * SLOW)
         rig.device.job_changed(clean=False)
-        await rig.miner.solved(50)
+        await rig.miner.solved(100)
         stats = rig.device.stats()
 
-    assert usual == pytest.approx(1 * SLOW)
+    assert usual == 128 * SLOW
+    assert stats.details["ticket_difficulty"] == 16 * SLOW
     assert stats.hardware_errors == 0
+    assert sum(found < usual for found in rig.miner.difficulties) > 50
 
 
 async def test_told_to_rest_it_gives_no_work_and_goes_down_then_ramps_up_again() -> None:
