@@ -255,17 +255,22 @@ class Product:
 class Described(Protocol):
     """A driver that says what it is for, for lists."""
 
-    product: Product
+    @property
+    def product(self) -> Product:
+        """Return what the driver is for."""
+        ...
 
 
 @runtime_checkable
 class SafeOff(Protocol):
     """A driver that can put a board to rest which nobody runs: after a crash, by hand."""
 
-    async def safe_off(self, port: PortInfo, settings: Mapping[str, object], log: Log) -> None:
+    async def safe_off(
+        self, port: PortInfo, settings: Mapping[str, object], context: Context
+    ) -> tuple[str, ...]:
         """Open ``port``, switch the board's power off or hold its chips in reset, let go.
 
-        Leaves fans running; harmless when the board is off. Raises DriverError if it cannot tell
-        that the board is off. Bounded: some seconds.
+        Leaves fans running; harmless when the board is off. Returns in words what was seen; raises
+        DriverError if the board was not seen to be off. Bounded: some seconds.
         """
         ...

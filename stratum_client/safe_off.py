@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from random import Random
 
 from drivers import registry
-from drivers.api import Log, PortInfo, SafeOff
+from drivers.api import Clock, Context, Log, PortInfo, SafeOff, Solution
 from drivers.errors import DriverError
 from stratum_client.config import DeviceConfig
 from stratum_client.device_finder import Verdict, located
@@ -21,6 +22,7 @@ class Outcome:
 
     name: str
     port: str = ""
+    seen: str = ""
     skipped: str = ""
     problem: str = ""
 
@@ -29,34 +31,56 @@ class Outcome:
         where = f"{self.name} at {self.port}" if self.port else self.name
         if self.problem:
             return f"{where}: FAILED: {self.problem}"
-        return f"{where}: skipped: {self.skipped}" if self.skipped else f"{where}: off"
+        return f"{where}: skipped: {self.skipped}" if self.skipped else f"{where}: off: {self.seen}"
+
+
+class NoPool:
+    """A `Miner` without anything to do."""
+
+    def next_work(self) -> None:
+        """Return None."""
+
+    def found(self, _solution: Solution) -> float:
+        """Return 0: nothing was asked for."""
+        return 0.0
 
 
 async def safe_off_all(
-    configs: Sequence[DeviceConfig], found: Sequence[Verdict], log: Log
+    configs: Sequence[DeviceConfig], found: Sequence[Verdict], *, clock: Clock, log: Log
 ) -> list[Outcome]:
     """Switch all devices off at the same time; return what became of each."""
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(_safe_off(config, found, log)) for config in configs]
+        tasks = [
+            group.create_task(_safe_off(config, found, _context(config, clock, log)))
+            for config in configs
+        ]
     return [task.result() for task in tasks]
 
 
-async def _safe_off(config: DeviceConfig, found: Sequence[Verdict], log: Log) -> Outcome:
+def _context(config: DeviceConfig, clock: Clock, log: Log) -> Context:
+    return Context(name=config.name, miner=NoPool(), clock=clock, random=Random(), log=log)
+
+
+async def _safe_off(config: DeviceConfig, found: Sequence[Verdict], context: Context) -> Outcome:
     try:
         name, port = await asyncio.to_thread(located, config, found)
-        return await _with_driver(config, name, port, log)
     except ConfigError as error:
         return Outcome(name=config.name, problem=error.problem)
+    return await _with_driver(config, name, port, context)
 
 
-async def _with_driver(config: DeviceConfig, name: str, port: PortInfo, log: Log) -> Outcome:
+async def _with_driver(
+    config: DeviceConfig, name: str, port: PortInfo, context: Context
+) -> Outcome:
     shown = port.name if port.paths else ""
     try:
         driver = registry.driver(name)
         if not isinstance(driver, SafeOff):
-            return Outcome(name=config.name, port=shown, skipped=f"{name} has no power to switch")
+            return Outcome(
+                name=config.name, port=shown, skipped=f"{name} has no power that could be switched"
+            )
         async with asyncio.timeout(LONGEST):
-            await driver.safe_off(port, config.settings, log)
+            seen = await driver.safe_off(port, config.settings, context)
     except TimeoutError:
         return Outcome(name=config.name, port=shown, problem=f"not off within {LONGEST:g} s")
     except DriverError as error:
@@ -64,4 +88,4 @@ async def _with_driver(config: DeviceConfig, name: str, port: PortInfo, log: Log
     except Exception as error:  # noqa: BLE001  # a plug-in's bug must not leave other boards on
         problem = f"{type(error).__name__}: {error}"
         return Outcome(name=config.name, port=shown, problem=problem)
-    return Outcome(name=config.name, port=shown)
+    return Outcome(name=config.name, port=shown, seen=", ".join(seen))

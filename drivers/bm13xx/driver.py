@@ -19,6 +19,7 @@ from drivers.errors import SettingError
 from drivers.peripherals.fan_pid import FULL
 
 EMULATED = "emulated:"
+FAMILY = "bm13xx"
 
 
 class Bm13xxDriver(Driver, Protocol):
@@ -42,6 +43,11 @@ class BareChainDriver:
     def __init__(self, name: str, chip: ChipSpec) -> None:
         self.name = name
         self.chip = chip
+
+    @property
+    def product(self) -> Product:
+        """Return what the driver is for."""
+        return Product(kind="chip", chips=self.chip.name, ports=1, family=FAMILY)
 
     def match(self, port: PortInfo) -> int:  # noqa: ARG002 - a UART does not say what is on it
         """Return 0: only the operator knows which chips are on a UART."""
@@ -71,6 +77,12 @@ class BoardDriver:
         self.name = board.name
         self.chip = board.chip
         self.board = board
+
+    @property
+    def product(self) -> Product:
+        """Return what the driver is for."""
+        chips = f"{self.board.chips} x {self.chip.name}"
+        return Product(kind="board", chips=chips, ports=self.board.ports, family=FAMILY)
 
     def match(self, port: PortInfo) -> int:
         """Return how sure the strings that a board shows on USB make us; 0 for a stranger."""

@@ -8,7 +8,16 @@ job changes, and when it has searched all of it. An easy target cannot flood us:
 import asyncio
 from collections.abc import Mapping
 
-from drivers.api import Context, Device, DeviceState, DeviceStats, PortInfo, Setpoint, Solution
+from drivers.api import (
+    Context,
+    Device,
+    DeviceState,
+    DeviceStats,
+    PortInfo,
+    Product,
+    Setpoint,
+    Solution,
+)
 from drivers.cpu.frames import Exhausted, Progress, Ready
 from drivers.cpu.link import SOLUTIONS_PER_SECOND, Event
 from drivers.cpu.process import WorkerProcess
@@ -177,6 +186,7 @@ class CpuDriver:
     """Makes `CpuDevice`s, when they are asked for by name."""
 
     name = DRIVER_NAME
+    product = Product(kind="software", family=DRIVER_NAME)
 
     def match(self, port: PortInfo) -> int:  # noqa: ARG002 - no port is ever ours
         """Return 0: a CPU is not plugged in."""

@@ -17,7 +17,7 @@ from stratum_client.verbs.mining import mine
 FIRST_DIFFICULTY = 0.0002
 """A share within a second or two even without a compiled kernel."""
 
-DEVICES = ("emulated:bm1370", "cpu,threads=1")
+DEVICES = ("emulated:bitaxe-gamma,name=bitaxe", "cpu,threads=1")
 """One thread: of more, on a large machine, nothing would be left of the emulated chips' share."""
 
 SHARE_INTERVAL = 0.8

@@ -173,7 +173,9 @@ def _safe_off(options: argparse.Namespace) -> int:
 def _switch_off(config: Config) -> int:
     found = verdicts()
     devices = config.devices or distinct(taken(found), default_device_name)
-    outcomes = asyncio.run(safe_off_all(devices, found, component_log("safe-off")))
+    outcomes = asyncio.run(
+        safe_off_all(devices, found, clock=SystemClock(), log=component_log("safe-off"))
+    )
     if not config.devices:
         outcomes += [
             Outcome(name=verdict.port.name, skipped=verdict.problem)
