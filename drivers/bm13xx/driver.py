@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
-from drivers.api import Context, Device, Driver, PortInfo
+from drivers.api import Context, Device, Driver, PortInfo, Product
 from drivers.bm13xx.board import Board
 from drivers.bm13xx.boards.table import BOARDS
 from drivers.bm13xx.chip import ChipSpec
