@@ -47,6 +47,10 @@ class MemoryPool(asyncio.Transport):
         self.written_at = time.perf_counter_ns()
         self._unread += data
 
+    def get_write_buffer_size(self) -> int:
+        """Return 0: everything is read at once."""
+        return 0
+
     def is_closing(self) -> bool:
         """Return whether the connection has ended."""
         return self._closing

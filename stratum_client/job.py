@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from drivers.api import Work
+from drivers.hashing.merkle import merkle_root
 from drivers.header import difficulty_of
 
 ROLLED_SIZE = 8
@@ -138,16 +139,13 @@ class CoinbasePrefix:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._hash = hashlib.sha256(job.coinbase1 + job.extranonce1)
+        self._branch = b"".join(job.merkle_branch)
 
     def merkle_root(self, extranonce2: bytes) -> bytes:
         """Return the 32-byte merkle root of the job with this extranonce2, in header order."""
-        sha256 = hashlib.sha256
         coinbase = self._hash.copy()
         coinbase.update(extranonce2 + self._job.coinbase2)
-        root = sha256(coinbase.digest()).digest()
-        for branch in self._job.merkle_branch:
-            root = sha256(sha256(root + branch).digest()).digest()
-        return root
+        return merkle_root(hashlib.sha256(coinbase.digest()).digest(), self._branch)
 
     def work(self, extranonce2: bytes, ntime: int) -> PoolWork:
         """Return one header template of the job."""

@@ -20,5 +20,11 @@ def search(
     Releases the GIL. ValueError or TypeError for arguments it cannot take.
     """
 
+def merkle_root(leaf: bytes, branch: bytes, /) -> bytes:
+    """Return the 32-byte merkle root over a leaf (32 bytes) and its branch (hashes, joined).
+
+    ValueError or TypeError for arguments it cannot take.
+    """
+
 def midstate(first_64: bytes, /) -> bytes:
     """Return the SHA-256 state after 64 bytes: 32 bytes, words big-endian."""

@@ -138,4 +138,18 @@ void scan_armv8(struct search *search)
     for (; head < search->heads; head++)
         scan_nonces(search, head);
 }
+
+void compress_armv8(uint32_t state[8], const uint32_t block[16])
+{
+    uint32x4_t w[4] = {vld1q_u32(block), vld1q_u32(block + 4), vld1q_u32(block + 8), vld1q_u32(block + 12)};
+    const uint32x4_t abcd = vld1q_u32(state), efgh = vld1q_u32(state + 4);
+    uint32x4_t new_abcd = abcd, new_efgh = efgh;
+    for (int group = 0; group < 16; group++) { /* the last four make words nobody needs */
+        uint32x4_t next = next_words(w[0], w[1], w[2], w[3]);
+        four_rounds(&new_abcd, &new_efgh, vaddq_u32(w[0], constants(4 * group)));
+        w[0] = w[1], w[1] = w[2], w[2] = w[3], w[3] = next;
+    }
+    vst1q_u32(state, vaddq_u32(abcd, new_abcd));
+    vst1q_u32(state + 4, vaddq_u32(efgh, new_efgh));
+}
 #endif

@@ -47,9 +47,9 @@ static const char *avx512_missing(void)
     return saves_registers(0xe6) && has_feature(bit_AVX512F) ? "" : "this CPU has no AVX-512";
 }
 
-#define X86_64(scan) scan
+#define X86_64(function) function
 #else
-#define X86_64(scan) NULL
+#define X86_64(function) NULL
 
 static const char *not_x86_64(void)
 {
@@ -62,7 +62,7 @@ static const char *not_x86_64(void)
 #endif
 
 #if defined(__aarch64__)
-#define AARCH64(scan) scan
+#define AARCH64(function) function
 
 static const char *armv8_missing(void)
 {
@@ -73,7 +73,7 @@ static const char *armv8_missing(void)
     return "this CPU has no SHA2 instructions";
 }
 #else
-#define AARCH64(scan) NULL
+#define AARCH64(function) NULL
 
 static const char *armv8_missing(void)
 {
@@ -87,11 +87,22 @@ static const char *nothing_missing(void)
 }
 
 const struct kernel kernels[] = {
-    {"sha-ni", 4, sha_ni_missing, X86_64(scan_sha_ni)},
-    {"avx512", 8, avx512_missing, X86_64(scan_avx512)},
-    {"avx2", 8, avx2_missing, X86_64(scan_avx2)},
-    {"armv8", 4, armv8_missing, AARCH64(scan_armv8)},
-    {"portable", 8, nothing_missing, scan_portable},
+    {"sha-ni", 4, sha_ni_missing, X86_64(scan_sha_ni), X86_64(compress_sha_ni)},
+    {"avx512", 8, avx512_missing, X86_64(scan_avx512), NULL},
+    {"avx2", 8, avx2_missing, X86_64(scan_avx2), NULL},
+    {"armv8", 4, armv8_missing, AARCH64(scan_armv8), AARCH64(compress_armv8)},
+    {"portable", 8, nothing_missing, scan_portable, sha256_compress},
 };
 
 const unsigned kernel_count = sizeof kernels / sizeof *kernels;
+
+/* Return the quickest compression function that this CPU can run. Asking a CPU for its features
+ * takes microseconds under a hypervisor, so once is enough. */
+compress_function *best_compress(void)
+{
+    static compress_function *best;
+    for (unsigned i = 0; !best; i++)
+        if (kernels[i].compress && !*kernels[i].missing())
+            best = kernels[i].compress;
+    return best;
+}

@@ -151,9 +151,28 @@ static PyObject *midstate(PyObject *self, PyObject *first_64)
     if (!read_words(first_64, "first part of a header", block, 64))
         return NULL;
     memcpy(state, sha256_initial, sizeof state);
-    sha256_compress(state, block);
+    best_compress()(state, block);
     for (int i = 0; i < 8; i++)
         store_big_endian(bytes + 4 * i, state[i]);
+    return PyBytes_FromStringAndSize((const char *)bytes, sizeof bytes);
+}
+
+static PyObject *merkle_root_of(PyObject *self, PyObject *arguments)
+{
+    (void)self;
+    PyObject *leaf;
+    const unsigned char *branch;
+    unsigned char bytes[32];
+    uint32_t root[8];
+    Py_ssize_t length;
+    if (!PyArg_ParseTuple(arguments, "Oy#:merkle_root", &leaf, &branch, &length) ||
+        !read_words(leaf, "leaf", root, 32))
+        return NULL;
+    if (length % 32)
+        return PyErr_Format(PyExc_ValueError, "a branch is made of hashes of 32 bytes, not %zd", length);
+    merkle_root(root, branch, (size_t)length / 32, best_compress());
+    for (int i = 0; i < 8; i++)
+        store_big_endian(bytes + 4 * i, root[i]);
     return PyBytes_FromStringAndSize((const char *)bytes, sizeof bytes);
 }
 
@@ -163,6 +182,8 @@ static PyMethodDef methods[] = {
     {"search", search_nonces, METH_VARARGS,
      "Return the hits as (nonce, index into midstates), and how many nonces were tried."},
     {"midstate", midstate, METH_O, "Return the SHA-256 state after 64 bytes."},
+    {"merkle_root", merkle_root_of, METH_VARARGS,
+     "Return the merkle root over a leaf (32 bytes) and its branch (hashes, joined)."},
     {NULL, NULL, 0, NULL},
 };
 

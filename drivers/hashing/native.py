@@ -1,6 +1,6 @@
 """The kernels of the optional C extension, or why there are none."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from drivers import header
@@ -59,3 +59,8 @@ def scan_heads(scan_midstates: Scan) -> Scan:
 def midstate(first_64: bytes) -> bytes:
     """Return the SHA-256 state after 64 bytes, computed by the extension if there is one."""
     return header.midstate(first_64) if _PROBLEM else _sha256d.midstate(first_64)
+
+
+def merkle_root() -> Callable[[bytes, bytes], bytes] | None:
+    """Return the extension's function; None without it, or if it was built from older sources."""
+    return None if _PROBLEM else getattr(_sha256d, "merkle_root", None)

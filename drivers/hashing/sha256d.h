@@ -46,11 +46,15 @@ struct search {
  * try nonces beyond the chunk, up to the end of its last batch. */
 typedef void scan_function(struct search *search);
 
+/* SHA-256's compression function: take one block of 16 message words into the state. */
+typedef void compress_function(uint32_t state[8], const uint32_t block[16]);
+
 struct kernel {
     const char *name;
     unsigned heads;              /* it searches best at a time */
     const char *(*missing)(void); /* why this CPU cannot run it, or "" */
     scan_function *scan;         /* NULL: not compiled for this kind of CPU */
+    compress_function *compress; /* NULL: it has none of its own */
 };
 
 extern const struct kernel kernels[];
@@ -60,8 +64,10 @@ extern const uint32_t sha256_k[64];
 extern const uint32_t sha256_initial[8];
 
 scan_function scan_portable, scan_sha_ni, scan_avx2, scan_avx512, scan_armv8;
+compress_function sha256_compress, compress_sha_ni, compress_armv8;
 
-void sha256_compress(uint32_t state[8], const uint32_t block[16]);
+void merkle_root(uint32_t root[8], const unsigned char *branch, size_t hashes, compress_function *compress);
+compress_function *best_compress(void);
 void prepare(struct search *search);
 uint64_t run(struct search *search, scan_function *scan, uint64_t start, uint64_t count,
              const volatile unsigned char *stop);

@@ -267,4 +267,34 @@ TARGET void scan_sha_ni(struct search *search)
     for (; head < search->heads; head++)
         scan_nonces(search, &bench, head);
 }
+
+/* Four rounds with the words w0, then let it be the four words that follow w3. */
+#define FOUR_ROUNDS(group, w0, w1, w2, w3)                                          \
+    do {                                                                            \
+        __m128i words = _mm_add_epi32(w0, _mm_load_si128((const __m128i *)(sha256_k + 4 * (group)))); \
+        s1 = _mm_sha256rnds2_epu32(s1, s0, words);                                  \
+        s0 = _mm_sha256rnds2_epu32(s0, s1, _mm_shuffle_epi32(words, 14));           \
+        __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(w0, w1), _mm_alignr_epi8(w3, w2, 4)); \
+        w0 = _mm_sha256msg2_epu32(sum, w3);                                         \
+    } while (0)
+
+TARGET void compress_sha_ni(uint32_t state[8], const uint32_t block[16])
+{
+    const __m128i *words = (const __m128i *)block;
+    __m128i w0 = _mm_loadu_si128(words), w1 = _mm_loadu_si128(words + 1);
+    __m128i w2 = _mm_loadu_si128(words + 2), w3 = _mm_loadu_si128(words + 3);
+    row s[2];
+    __m128i s0 = _mm_set_epi32((int)state[0], (int)state[1], (int)state[4], (int)state[5]);
+    __m128i s1 = _mm_set_epi32((int)state[2], (int)state[3], (int)state[6], (int)state[7]);
+    for (int group = 0; group < 16; group += 4) { /* the last four make words nobody needs */
+        FOUR_ROUNDS(group, w0, w1, w2, w3);
+        FOUR_ROUNDS(group + 1, w1, w2, w3, w0);
+        FOUR_ROUNDS(group + 2, w2, w3, w0, w1);
+        FOUR_ROUNDS(group + 3, w3, w0, w1, w2);
+    }
+    _mm_storeu_si128((__m128i *)s[0], s0);
+    _mm_storeu_si128((__m128i *)s[1], s1);
+    state[0] += s[0][3], state[1] += s[0][2], state[4] += s[0][1], state[5] += s[0][0];
+    state[2] += s[1][3], state[3] += s[1][2], state[6] += s[1][1], state[7] += s[1][0];
+}
 #endif

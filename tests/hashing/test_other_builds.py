@@ -34,17 +34,18 @@ SCALAR = Build("gcc", ("-U__SSE2__",))
 CLANG = Build("clang")
 
 
-def program(build: Build, folder: Path) -> list[str]:
-    """Compile the program; return how to start it. Skip the test if a tool is missing."""
+def program(build: Build, folder: Path, source: Path = PROGRAM) -> list[str]:
+    """Compile a program; return how to start it. Skip the test if a tool is missing."""
     for tool in (build.compiler, *build.emulator[:1]):
         if not shutil.which(tool):
             reason = f"{tool} is not installed"
             assert os.environ.get("CI") != "true" or build.compiler == "clang", reason
             pytest.skip(reason)
-    names = ("search.c", "kernels.c", "sha_ni.c", "avx512.c", "avx2.c", "armv8.c", "portable.c")
-    target = folder / "search"
+    kernels = ("sha_ni.c", "avx512.c", "avx2.c", "armv8.c", "portable.c")
+    names = ("search.c", "merkle.c", "kernels.c", *kernels)
+    target = folder / source.stem
     flags = ("-O1", "-Wall", "-Wextra", "-Werror", *build.flags, "-I", str(SOURCES))
-    sources = (PROGRAM, *(SOURCES / name for name in names))
+    sources = (source, *(SOURCES / name for name in names))
     command = [build.compiler, *flags, *map(str, sources), "-o", str(target)]
     done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
