@@ -4,7 +4,7 @@ One coroutine, `Bm13xxDevice.run`, does everything that takes time; what a job o
 happens in plain calls (`mining`). The board around the chips, if any, is its `Surroundings`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 
 from drivers.api import Context, DeviceState, DeviceStats, Setpoint
@@ -15,7 +15,7 @@ from drivers.bm13xx.failure import Failure
 from drivers.bm13xx.mining import Mining
 from drivers.bm13xx.ports import DATA, Ports
 from drivers.bm13xx.recovery import ChainSilentError, Stage
-from drivers.bm13xx.settings import ChainSettings
+from drivers.bm13xx.settings import LiveSettings
 from drivers.bm13xx.side_tasks import beside
 from drivers.bm13xx.surroundings import BareChain, Surroundings
 from drivers.bm13xx.target import Target, target_of
@@ -45,24 +45,26 @@ class Bm13xxDevice:
     def __init__(
         self,
         chip: ChipSpec,
-        settings: ChainSettings,
+        settings: LiveSettings,
         context: Context,
         ports: Ports,
         board: Surroundings | None = None,
     ) -> None:
+        chain = settings.chain
+        self._settings = settings
         self._name = context.name
         self._ports = ports
         self._log = context.log
         self._clock = context.clock
-        self._board = board or BareChain(chip, settings.frequency)
+        self._board = board or BareChain(chip, chain.frequency)
         self._setpoint = Setpoint(run=True)
         self._chain = Chain(
             chip,
-            chips=settings.chips,
+            chips=chain.chips,
             name=ports.path(DATA),
-            baud_rate=settings.baud_rate,
-            scale=settings.scale,
-            nonces_per_second=settings.nonces_per_second,
+            baud_rate=chain.baud_rate,
+            scale=chain.scale,
+            nonces_per_second=chain.nonces_per_second,
             midstate_of=midstate,
         )
         self._mining = Mining(self._chain, context, self._write)
@@ -103,6 +105,14 @@ class Bm13xxDevice:
         self._setpoint = setpoint
         if not setpoint.run:
             self._mining.stop()
+        if self._failure:
+            self._failure.nudge()
+
+    def adjust(self, settings: Mapping[str, object]) -> None:
+        """Take a new frequency, fan duty or target temperature; raise SettingError."""
+        self._settings.change(settings)
+        self._board.settings_changed(self._settings.chain.frequency, self._settings.board)
+        self._log.info("settings.changed", **settings)
         if self._failure:
             self._failure.nudge()
 

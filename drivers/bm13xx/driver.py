@@ -13,7 +13,12 @@ from drivers.bm13xx.controls import Controls, ControlsRequest
 from drivers.bm13xx.device import Bm13xxDevice
 from drivers.bm13xx.guarded_board import GuardedBoard
 from drivers.bm13xx.ports import Ports, SerialPorts
-from drivers.bm13xx.settings import BoardSettings, board_settings, chain_settings
+from drivers.bm13xx.settings import (
+    BoardSettings,
+    LiveSettings,
+    board_settings,
+    chain_settings,
+)
 from drivers.bm13xx.side_tasks import beside
 from drivers.errors import SettingError
 from drivers.peripherals.fan_pid import FULL
@@ -62,8 +67,10 @@ class BareChainDriver:
         self, ports: Ports, settings: Mapping[str, object], context: Context
     ) -> Bm13xxDevice:
         """Return a device on ports that are at hand; raise SettingError."""
-        chain = chain_settings(self.name, settings, self.chip)
-        return Bm13xxDevice(self.chip, chain, context, ports)
+        live = LiveSettings(
+            self.name, settings, lambda given: (chain_settings(self.name, given, self.chip), None)
+        )
+        return Bm13xxDevice(self.chip, live, context, ports)
 
     def emulated(self) -> "EmulatedDriver":
         """Return the driver of such chips emulated in this process."""
@@ -102,10 +109,14 @@ class BoardDriver:
         self, ports: Ports, settings: Mapping[str, object], context: Context
     ) -> Bm13xxDevice:
         """Return a device on ports that are at hand; raise SettingError."""
-        chain, settled = board_settings(self.name, settings, self.board)
-        controls = self._controls(ports, settled, context)
-        board = GuardedBoard(self.board, settled, controls, context, mhz=chain.frequency)
-        return Bm13xxDevice(self.chip, chain, context, ports, board)
+        live = LiveSettings(
+            self.name, settings, lambda given: board_settings(self.name, given, self.board)
+        )
+        assert live.board
+        controls = self._controls(ports, live.board, context)
+        mhz = live.chain.frequency
+        board = GuardedBoard(self.board, live.board, controls, context, mhz=mhz)
+        return Bm13xxDevice(self.chip, live, context, ports, board)
 
     def emulated(self) -> "EmulatedDriver":
         """Return the driver of such boards emulated in this process."""

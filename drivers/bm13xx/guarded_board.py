@@ -134,6 +134,15 @@ class GuardedBoard:
         self._let_go()
         await self._controls.power_off()
 
+    def settings_changed(self, mhz: float, settings: BoardSettings | None) -> None:
+        """Take a new frequency, fan duty and target temperature."""
+        assert settings
+        if settings.target_temperature != self._settings.target_temperature:
+            sensors = tuple(self._sensors.values())
+            self._pids = _pids(self._board, sensors, settings.target_temperature)
+        self._settings = settings
+        self._abilities = replace(self._abilities, mhz=mhz)
+
     def abilities(self) -> Abilities:
         """Return what the board can do, its power as far as it was measured."""
         return self._abilities

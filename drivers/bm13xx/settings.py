@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from drivers.bm13xx.board import Board, Range
@@ -44,6 +44,34 @@ class BoardSettings:
     target_temperature: float
     max_temperature: float | None = None
     options: Mapping[str, str] = field(default_factory=dict)
+
+
+CHANGEABLE = ("frequency", "fan", "target_temperature")
+"""What may be set anew while a device runs."""
+
+SettingsReader = Callable[[Mapping[str, object]], tuple[ChainSettings, BoardSettings | None]]
+"""Reads all settings of a device, those of a board if it has one; raises SettingError."""
+
+
+class LiveSettings:
+    """The settings of a running device, as they were given and what they mean."""
+
+    def __init__(self, driver: str, given: Mapping[str, object], read: SettingsReader) -> None:
+        self._driver = driver
+        self._given = dict(given)
+        self._read = read
+        self.chain, self.board = read(given)
+
+    def change(self, settings: Mapping[str, object]) -> None:
+        """Take all of ``settings`` or raise SettingError."""
+        given = {**self._given, **settings}
+        chain, board = self._read(given)
+        for name in settings:
+            if name not in CHANGEABLE:
+                allowed = ", ".join(CHANGEABLE)
+                problem = f"cannot change while the device runs; {allowed} can"
+                raise SettingError(self._driver, name, problem)
+        self._given, self.chain, self.board = given, chain, board
 
 
 def chain_settings(driver: str, settings: Mapping[str, object], chip: ChipSpec) -> ChainSettings:

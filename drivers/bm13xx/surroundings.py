@@ -1,11 +1,12 @@
 """What is around a chain of chips, as far as a device must know: a board, or nothing."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from drivers.bm13xx.chip import ChipSpec
 from drivers.bm13xx.failure import Failure
+from drivers.bm13xx.settings import BoardSettings
 from drivers.bm13xx.target import Abilities, Throttle
 
 
@@ -54,6 +55,10 @@ class Surroundings(Protocol):
         """Put the chips to rest as far as the board can."""
         ...
 
+    def settings_changed(self, mhz: float, settings: BoardSettings | None) -> None:
+        """Take a new frequency and, for a board, new settings of its own."""
+        ...
+
     def abilities(self) -> Abilities:
         """Return what the device can do."""
         ...
@@ -100,6 +105,10 @@ class BareChain:
 
     async def power_off(self) -> None:
         """Do nothing."""
+
+    def settings_changed(self, mhz: float, settings: BoardSettings | None) -> None:  # noqa: ARG002 - there is no board
+        """Take a new frequency."""
+        self._abilities = replace(self._abilities, mhz=mhz)
 
     def abilities(self) -> Abilities:
         """Return the frequency the chain is set to."""

@@ -1,6 +1,7 @@
 """Heat on emulated boards, in virtual time: stable, throttled, tripped, cooled, and restarted."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -18,17 +19,9 @@ COARSE = 2.0**-27
 """So few hashes a second that hours take seconds, and enough for a nonce now and then."""
 
 
-def gamma(faults: Faults | None = None, **settings: object) -> Rig:
-    ambient = settings.pop("ambient", None)
-    assert ambient is None or isinstance(ambient, float)
-    return Rig(
-        "bitaxe-gamma",
-        faults=faults,
-        scale=COARSE,
-        tick=0.5,
-        ambient=ambient,
-        **settings,
-    )
+def gamma(faults: Faults | None = None, *, ambient: float | None = None, **settings: float) -> Rig:
+    given: dict[str, Any] = dict(settings)
+    return Rig("bitaxe-gamma", faults=faults, scale=COARSE, tick=0.5, ambient=ambient, **given)
 
 
 async def test_the_fan_holds_the_temperature_at_its_target() -> None:
