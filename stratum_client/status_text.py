@@ -8,6 +8,8 @@ from stratum_client.wire import printable
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
 _LABEL_WIDTH = 9
+_FOR_EVER = 1e30
+"""Seconds; a rate next to nothing would give an infinite time."""
 
 
 def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
@@ -17,7 +19,7 @@ def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
     lines.append(_row("shares", shares_text(stats)))
     lines.append(_row("rate", rate_text(stats)))
     lines += [_row(device.name, _device_text(device)) for device in stats.devices]
-    return [line if len(line) <= width else line[: max(width - 1, 0)] + "…" for line in lines]
+    return [_fitted(line, width) for line in lines]
 
 
 def status_fields(stats: RigStats) -> dict[str, object]:
@@ -67,7 +69,7 @@ def next_share(stats: RigStats) -> str:
     difficulty = next((pool.difficulty for pool in stats.pools if pool.difficulty), None)
     if not rate or not difficulty:
         return ""
-    return duration(hashes_to_find(target_of(difficulty)) / rate)
+    return duration(min(hashes_to_find(target_of(difficulty)) / rate, _FOR_EVER))
 
 
 def scaled(value: float, unit: str = "") -> str:
@@ -78,7 +80,8 @@ def scaled(value: float, unit: str = "") -> str:
     if power == 0 and 0 < abs(value) < 1:
         number = f"{value:.2g}" if abs(value) >= 1e-4 else f"{value:.1e}"
     else:
-        number = f"{value:.0f}" if abs(value) >= 99.95 or value == 0 else f"{value:.3g}"
+        whole = 99.95 <= abs(value) < 999.5 or value == 0
+        number = f"{value:.0f}" if whole else f"{value:.3g}"
     return f"{number}{' ' if unit else ''}{_PREFIXES[power]}{unit}"
 
 
@@ -95,6 +98,11 @@ def duration(seconds: float) -> str:
         return f"{whole // 3600}h{whole // 60 % 60:02d}m"
     days = whole // 86_400
     return f"{days}d{whole // 3600 % 24}h" if days < 3650 else f"{scaled(days / 365)} years"
+
+
+def _fitted(line: str, width: int) -> str:
+    line = printable(line, len(line)) if not line.isprintable() else line
+    return line if len(line) <= width else (line[: max(width - 1, 0)] + "…")[:width]
 
 
 def _row(label: str, text: str) -> str:

@@ -1,0 +1,192 @@
+"""A snapshot in words: it fits the terminal, and says what there is to say."""
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from drivers.api import DeviceState, DeviceStats
+from stratum_client.job import Fate
+from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
+from stratum_client.status_text import duration, next_share, scaled, status_fields, status_lines
+
+NUMBERS = st.floats(min_value=0, max_value=1e30, allow_nan=False)
+MAYBE = st.none() | NUMBERS
+FATES = st.fixed_dictionaries({fate: st.integers(0, 10**12) for fate in Fate})
+
+COUNTS = st.builds(
+    ShareCounts,
+    fates=FATES,
+    solutions=st.integers(0, 10**12),
+    blocks=st.integers(0, 1000),
+    best_difficulty=NUMBERS | st.just(math.inf),
+    proven_hashrate=NUMBERS,
+    recent_hashrate=NUMBERS,
+    credited_hashrate=NUMBERS,
+    uncertainty=st.floats(0, 1),
+)
+POOLS = st.builds(
+    PoolStats,
+    name=st.text(),
+    url=st.text(),
+    state=st.sampled_from(PoolState),
+    problem=st.text(),
+    user=st.text(),
+    difficulty=st.none() | st.floats(2.0**-32, 2.0**128),
+    height=st.none() | st.integers(0, 2**31),
+    network_difficulty=MAYBE,
+    round_trip=MAYBE,
+    counts=COUNTS,
+)
+DEVICES = st.builds(
+    NamedDevice,
+    name=st.text(),
+    driver=st.text(),
+    stats=st.builds(
+        DeviceStats,
+        state=st.sampled_from(DeviceState),
+        reason=st.text(),
+        claimed_hashrate=NUMBERS,
+        hardware_errors=st.integers(0, 10**9),
+        temperature=st.none() | st.floats(-50, 200),
+        power=MAYBE,
+        frequency_mhz=MAYBE,
+        details=st.dictionaries(st.text(), st.text() | st.integers() | st.none(), max_size=4),
+    ),
+    counts=COUNTS,
+)
+RIGS = st.builds(
+    RigStats,
+    uptime=st.floats(0, 1e10),
+    counts=COUNTS,
+    pools=st.lists(POOLS, max_size=3).map(tuple),
+    devices=st.lists(DEVICES, max_size=3).map(tuple),
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(RIGS, st.integers(0, 300))
+def test_no_line_is_longer_than_the_terminal_or_holds_control_characters(
+    stats: RigStats, width: int
+) -> None:
+    lines = status_lines(stats, title="stratum-client", width=width)
+
+    assert all(len(line) <= width for line in lines)
+    assert all(line.isprintable() for line in lines)
+    assert len(lines) == 3 + len(stats.pools) + len(stats.devices)
+
+
+@settings(max_examples=60, deadline=None)
+@given(RIGS)
+def test_the_fields_of_a_log_line_can_always_be_told(stats: RigStats) -> None:
+    fields = status_fields(stats)
+
+    assert fields["accepted"] == stats.counts.fates[Fate.ACCEPTED]
+    assert all(isinstance(value, str | int) for value in fields.values())
+
+
+@given(st.floats(allow_nan=False))
+def test_any_number_is_shown_short(value: float) -> None:
+    assert len(scaled(value, "H/s")) <= 20
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0 H/s"),
+        (1, "1 H/s"),
+        (0.5, "0.5 H/s"),
+        (999.4, "999 H/s"),
+        (999.6, "1 kH/s"),
+        (1_170_000_000_000, "1.17 TH/s"),
+        (12_345, "12.3 kH/s"),
+        (0.000012345, "1.2e-05 H/s"),
+    ],
+)
+def test_rates_have_three_digits_and_a_prefix(value: float, text: str) -> None:
+    assert scaled(value, "H/s") == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.6, "1m00s"),
+        (125, "2m05s"),
+        (3599.7, "1h00m"),
+        (11_520, "3h12m"),
+        (86_400 * 12 + 4 * 3600, "12d4h"),
+        (86_400 * 365 * 20_000, "20k years"),
+    ],
+)
+def test_times_have_their_two_largest_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+def counts(**changes: Any) -> ShareCounts:
+    fields: dict[str, Any] = {
+        "fates": dict.fromkeys(Fate, 0),
+        "solutions": 7,
+        "blocks": 0,
+        "best_difficulty": 12_345.0,
+        "proven_hashrate": 1e9,
+        "recent_hashrate": 2e9,
+        "credited_hashrate": 9e8,
+        "uncertainty": 0.25,
+    }
+    return ShareCounts(**fields | changes)
+
+
+def rig(**changes: Any) -> RigStats:
+    pool = PoolStats(
+        name="main",
+        url="stratum+tcp://pool.example.com:3333",
+        state=PoolState.MINING,
+        problem="",
+        user="a.b",
+        difficulty=16384.0,
+        height=905_000,
+        network_difficulty=1e14,
+        round_trip=0.0421,
+        counts=counts(),
+    )
+    stats = DeviceStats(
+        state=DeviceState.MINING, claimed_hashrate=1.17e12, temperature=61.4, power=14.96
+    )
+    device = NamedDevice(name="gamma", driver="bm1370", stats=stats, counts=counts())
+    fields: dict[str, Any] = {
+        "uptime": 125.0,
+        "counts": counts(),
+        "pools": (pool,),
+        "devices": (device,),
+    }
+    return RigStats(**fields | changes)
+
+
+def test_the_live_view_says_what_a_miner_asks_for() -> None:
+    lines = status_lines(rig(), title="stratum-client 1", width=200)
+
+    assert lines[0] == "stratum-client 1 · up 2m05s"
+    assert "mining · difficulty 16.4k · height 905000 · reply in 42 ms" in lines[1]
+    assert lines[2].startswith("shares    0 accepted · 0 rejected · 0 stale · best 12.3k")
+    # 16384 x (2^32 + 2^16) hashes at 1.17 TH/s.
+    assert lines[2].endswith("next in about 1m00s")
+    assert lines[3] == "rate      1.17 TH/s claimed · 2 GH/s ±25% proven · 900 MH/s credited"
+    assert lines[4] == "gamma     1.17 TH/s · 7 solutions · 0 errors · 61 °C · 15.0 W"
+
+
+def test_a_block_stands_out_among_the_shares() -> None:
+    assert "★ 1 BLOCK FOUND ★" in status_lines(rig(counts=counts(blocks=1)), title="", width=120)[2]
+    assert (
+        "★ 2 BLOCKS FOUND ★" in status_lines(rig(counts=counts(blocks=2)), title="", width=120)[2]
+    )
+
+
+def test_the_next_share_is_unknown_without_a_rate_or_a_difficulty() -> None:
+    assert next_share(rig(pools=())) == ""
+    assert next_share(rig(devices=(), counts=counts(recent_hashrate=0.0))) == ""
+    assert status_fields(rig(pools=()))["next_share"] == "unknown"
