@@ -65,8 +65,8 @@ class Liveness:
             return PoolSilentError("end of a line", now - self._partial_since)
         if now - self._last_line > self.silence_limit:
             return PoolSilentError("line", now - self._last_line)
-        waiting_for_job = self._authorized_at is not None and self._last_job is None
-        if waiting_for_job and now - (self._authorized_at or now) > limits.first_job:
+        since = self._authorized_at if self._last_job is None else None
+        if since is not None and now - since > limits.first_job:
             return HandshakeTimeoutError("job", limits.first_job)
         return None
 

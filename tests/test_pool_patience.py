@@ -1,0 +1,179 @@
+"""How long a pool is waited for: hours of trouble, in virtual time, with real deadlines.
+
+The socket is replaced by `SilentPools`, peers that say only what a test lets them say.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from random import Random
+from typing import Any
+
+import pytest
+
+from stratum_client.config import PoolConfig
+from stratum_client.connection import Connection
+from stratum_client.errors import ConnectError
+from stratum_client.miner import Miner
+from stratum_client.pool import Pool
+from stratum_client.pool_url import PoolUrl, parse_pool_url
+from tests.stand_ins import RecordingLog
+from tests.vectors.load import stratum
+from tests.virtual_time import LoopClock
+
+pytestmark = pytest.mark.virtual_time
+NOTIFY = stratum("notify_validation")[0]["params"]
+
+
+class Wire(asyncio.Transport):
+    """Our end of a connection; what is written goes to the peer in the same moment."""
+
+    def __init__(self, connection: Connection, answer: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self._connection = connection
+        self._answer = answer
+        self._closing = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        for line in bytes(data).splitlines():
+            request = json.loads(line)
+            if answer := self._answer(request):
+                self.say(*answer)
+
+    def say(self, *messages: dict[str, Any]) -> None:
+        data = b"".join(json.dumps(message).encode() + b"\n" for message in messages)
+        asyncio.get_running_loop().call_soon(self._deliver, data)
+
+    def _deliver(self, data: bytes) -> None:
+        if not self._closing:
+            self._connection.data_received(data)
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        self.abort()
+
+    def abort(self) -> None:
+        if not self._closing:
+            self._closing = True
+            asyncio.get_running_loop().call_soon(self._connection.connection_lost, None)
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+class SilentPools:
+    """Where `Pool` dials to; notes when, and gives each connection the same peer."""
+
+    def __init__(self, answer: Callable[[Any], Any] | None) -> None:
+        self.dials: list[float] = []
+        self.wires: list[Wire] = []
+        self._answer = answer
+
+    async def dial(self, url: PoolUrl, connection: Connection, seconds: float) -> None:
+        self.dials.append(asyncio.get_running_loop().time())
+        if self._answer is None:
+            raise ConnectError(url.address, "connection refused: nothing listens there")
+        self.wires.append(Wire(connection, self._answer))
+        connection.connection_made(self.wires[-1])
+
+
+async def hours(
+    pools: SilentPools, monkeypatch: pytest.MonkeyPatch, *, seconds: float, **options: Any
+) -> RecordingLog:
+    """Let a pool's life go on for so long; return its log."""
+    monkeypatch.setattr("stratum_client.pool.dial", pools.dial)
+    log, clock = RecordingLog(), LoopClock()
+    config = PoolConfig(name="pool", url=parse_pool_url("127.0.0.1:1"), user="a", **options)
+    pool = Pool(config, Miner(clock), clock=clock, random=Random(1), log=log, hashrate=lambda: 0.0)
+    async with asyncio.TaskGroup() as group:
+        talking = group.create_task(pool.run())
+        await asyncio.sleep(seconds)
+        talking.cancel()
+    return log
+
+
+def granted(request: Any) -> list[dict[str, Any]]:
+    """Answer as a pool that lets everybody in and never has a job."""
+    results: dict[str, Any] = {
+        "mining.subscribe": [[["mining.notify", "s"]], "00000001", 4],
+        "mining.authorize": True,
+    }
+    result = results.get(request["method"])
+    return [{"id": request["id"], "result": result, "error": None}] if result else []
+
+
+def refused(request: Any) -> list[dict[str, Any]]:
+    if request["method"] == "mining.authorize":
+        return [{"id": request["id"], "result": False, "error": None}]
+    return granted(request)
+
+
+def errors(log: RecordingLog) -> set[str]:
+    return {str(fields["error"]) for fields in log.named("pool.lost")}
+
+
+async def test_a_pool_out_of_reach_is_dialled_for_ever_at_growing_pauses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pools = SilentPools(None)
+
+    await hours(pools, monkeypatch, seconds=3600.0)
+
+    pauses = [after - before for before, after in pairwise(pools.dials)]
+    for number, pause in enumerate(pauses):
+        longest = min(2.0**number, 60.0)
+        assert longest / 2 <= pause <= longest
+    assert 60 <= len(pauses) <= 130
+
+
+async def test_a_pool_that_says_nothing_is_given_up_after_half_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pools = SilentPools(lambda request: [])
+
+    log = await hours(pools, monkeypatch, seconds=3600.0)
+
+    assert errors(log) == {"no reply to mining.subscribe within 30 s"}
+    assert all(30 <= after - before <= 92 for before, after in pairwise(pools.dials))
+
+
+async def test_a_pool_without_a_job_is_given_up_after_a_minute(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = await hours(SilentPools(granted), monkeypatch, seconds=600.0)
+
+    assert errors(log) == {"no job within 60 s"}
+
+
+async def test_a_user_who_is_refused_knocks_rarely_and_is_never_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pools = SilentPools(refused)
+
+    await hours(pools, monkeypatch, seconds=86_400.0)
+
+    pauses = [after - before for before, after in pairwise(pools.dials)]
+    assert all(pause >= 30 for pause in pauses)
+    assert 900 <= max(pauses) <= 1801
+    assert len(pauses) >= 48
+
+
+async def test_a_pool_that_falls_silent_is_left_after_a_minute_and_a_half(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def once(request: Any) -> list[dict[str, Any]]:
+        job = {"id": None, "method": "mining.notify", "params": NOTIFY}
+        return (
+            [*granted(request), job]
+            if request["method"] == "mining.authorize"
+            else granted(request)
+        )
+
+    pools = SilentPools(once)
+    log = await hours(pools, monkeypatch, seconds=1000.0)
+
+    assert all("pool is silent: no line for 9" in error for error in errors(log))
+    assert len(pools.dials) >= 8
