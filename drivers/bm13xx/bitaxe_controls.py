@@ -64,7 +64,7 @@ class BitaxeControls:
         self._uart: Uart | None = None
         self._cooling: tuple[Fitted, ...] = ()
         self._rail: Rail | None = None
-        self._is_lost = False
+        self._is_reached = False
         self._is_safe = True
         self._on = False
         self._on_lost: OnLost = _unheard
@@ -146,7 +146,7 @@ class BitaxeControls:
     async def finish_safe_off(self, fan: float) -> tuple[str, ...]:
         """Make sure of the reset, then the supply off, then the fans."""
         steps: list[Step] = []
-        if self._channel is None or self._is_lost:
+        if not self._is_reached:
             steps.append(("control port opened anew", self._reconnected))
         steps.append(("reset low", lambda: self._reset(low=True)))
         steps += [("supply off", self._supply_off), ("supply", self._supply_seen_off)]
@@ -165,14 +165,16 @@ class BitaxeControls:
     async def _connect(self) -> ControlChannel:
         """Open the port, write the reset at once, and learn how this firmware answers."""
         self.close()
+        self._is_reached = False
         channel = ControlChannel(self.name, self._log)
         self._uart = await self._ports.open(
             CONTROL, on_data=channel.receive_data, on_lost=self._lost
         )
         channel.attach(self._uart)
-        self._channel, self._is_lost = channel, False
+        self._channel = channel
         channel.send_now(gpio_write(self._wiring.reset_pin, high=False))
         await channel.probe()
+        self._is_reached = True
         await self._reset(low=True)
         return channel
 
@@ -218,7 +220,7 @@ class BitaxeControls:
         await self._channel.set_pin(self._wiring.reset_pin, high=not low)
 
     def _lost(self, error: TransportLostError) -> None:
-        self._is_lost = True
+        self._is_reached = False
         if self._channel:
             self._channel.lost(error)
         self._on_lost(error)

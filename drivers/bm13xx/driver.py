@@ -131,7 +131,13 @@ class BoardDriver:
         cannot be reached, or was not seen safe.
         """
         ports, own = _ports_of(self.name, port, settings, context, count=self.board.ports)
-        _, settled = board_settings(self.name, own, self.board)
+        return await self.safe_off_on(ports, own, context)
+
+    async def safe_off_on(
+        self, ports: Ports, settings: Mapping[str, object], context: Context
+    ) -> tuple[str, ...]:
+        """Switch off a board on ports that are at hand; see `safe_off`."""
+        _, settled = board_settings(self.name, settings, self.board)
         controls = self._controls(ports, settled, context)
         async with beside("far end", ports.serve()):
             try:

@@ -133,6 +133,7 @@ class QaxeControls:
         """Open the port and shut the chips down."""
         self.close()
         channel = QaxeChannel(self.name)
+        self._channel = None
         self._uart = await self._ports.open(
             CONTROL, on_data=channel.receive_data, on_lost=self._lost
         )

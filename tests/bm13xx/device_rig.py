@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from random import Random
 
-from drivers.api import Context, Device, DeviceStats, Solution, Work
+from drivers.api import Context, Device, DeviceStats, Miner, Solution, Work
 from drivers.bm13xx.driver import DRIVERS
 from drivers.bm13xx.emulated_boards import emulated_device
 from drivers.bm13xx.emulated_plug import InProcessPorts
@@ -107,7 +107,7 @@ class Rig:
         name: str = "",
         *,
         faults: Faults | None = None,
-        miner: RecordingMiner | None = None,
+        miner: Miner | None = None,
         chips: int | None = None,
         scale: float = SLOW,
         tick: float = 0.05,
@@ -116,7 +116,7 @@ class Rig:
         **settings: object,
     ) -> None:
         self.log = RecordingLog()
-        self.miner = miner or RecordingMiner()
+        self.miner = miner if isinstance(miner, RecordingMiner) else RecordingMiner()
         self.emulated = emulated_device(
             name or driver,
             random=Random(3),
@@ -128,7 +128,7 @@ class Rig:
         )
         self.ports = InProcessPorts(self.emulated, searcher=search_here, tick=tick)
         self.context = Context(
-            name="rig", miner=self.miner, clock=LoopClock(), random=Random(1), log=self.log
+            name="rig", miner=miner or self.miner, clock=LoopClock(), random=Random(1), log=self.log
         )
         expected = {"chips": chips} if chips else {}
         self.device: Device = DRIVERS[driver].on_ports(
