@@ -247,7 +247,8 @@ class Pool:
                 self.difficulty = difficulty
                 self._log.info("pool.difficulty", difficulty=float(f"{difficulty:.6g}"))
             case Authorized():
-                self.state = PoolState.WAITING
+                if self.state is not PoolState.MINING:  # some pools send the job first
+                    self.state = PoolState.WAITING
                 self._log.info("pool.authorized", user=self.config.user)
                 self._flush_queue()
             case Subscribed(subscription=granted):

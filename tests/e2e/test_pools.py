@@ -11,6 +11,7 @@ from stratum_client.emulated_pool.known_pools import PROFILES
 from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.job import Fate
+from stratum_client.stats import PoolState
 from tests.e2e.rig import DIFFICULTY, SHORT, mining
 
 CLASH = 0x20000000 | 0x00C00000
@@ -39,6 +40,7 @@ async def test_every_known_pool_is_mined_at_before_and_after_a_lost_connection(
 ) -> None:
     async with mining(settings_of(profile), **options_of(profile)) as bench:
         await bench.mine_shares(10)
+        assert bench.pool.state is PoolState.MINING
         bench.server.drop_clients()
         await bench.mine_shares(10)
         bench.server.new_block()
