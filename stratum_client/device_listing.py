@@ -25,6 +25,8 @@ from stratum_client.device_finder import Verdict
 from stratum_client.status_text import scaled
 from stratum_client.wire import printable
 
+_WIDEST = 60
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PortRow:
@@ -95,12 +97,16 @@ def driver_rows() -> list[DriverRow]:
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    """Return lines with the columns of ``rows`` aligned under ``head``."""
-    lines = [list(head), *([printable(cell, 60) for cell in row] for row in rows)]
+    """Return lines with the columns of ``rows`` aligned under ``head``; the last may be long."""
+    lines = [list(head)]
+    for *cells, last in rows:
+        lines.append([*(printable(cell, _WIDEST) for cell in cells), printable(last, 4 * _WIDEST)])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return [
-        "  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in lines
-    ]
+    return [_aligned(line, widths) for line in lines]
+
+
+def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(f"{c:<{w}}" for c, w in zip(cells, widths, strict=True)).rstrip()
 
 
 def port_lines(rows: Sequence[PortRow]) -> list[str]:

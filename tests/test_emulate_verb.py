@@ -30,6 +30,12 @@ def emulated(folder: Path, *arguments: str) -> Iterator[Running]:
         run.process.wait()
 
 
+def ports_of(run: Running, count: int = 1) -> list[str]:
+    """Return the ports that an emulation prints, once it serves them."""
+    run.wait_until(lambda run: "to mine with it" in run.err and len(run.out.split()) == count)
+    return run.out.split()
+
+
 @contextmanager
 def opened(path: str) -> Iterator[int]:
     port = os.open(path, os.O_RDWR | os.O_NOCTTY)
@@ -55,8 +61,7 @@ def test_a_chain_answers_on_the_printed_path_until_a_signal(
     tmp_path: Path, number: signal.Signals
 ) -> None:
     with emulated(tmp_path, "bm1370", "--chips", "3", "--pty") as run:
-        run.wait_until(lambda run: "to mine with it" in run.err)
-        [path] = run.out.split()
+        [path] = ports_of(run)
 
         with opened(path) as port:
             replies = answer(port, READ_CHIP_IDS, 27)
@@ -70,10 +75,10 @@ def test_a_chain_answers_on_the_printed_path_until_a_signal(
 
 def test_a_board_shows_its_data_port_and_then_its_control_port(tmp_path: Path) -> None:
     with emulated(tmp_path, "bitaxe-gamma", "--link", str(tmp_path / "gamma")) as run:
-        run.wait_until(lambda run: "to mine with it" in run.err)
+        ports = ports_of(run, 2)
 
-        assert run.out.split() == [str(tmp_path / "gamma"), str(tmp_path / "gamma-control")]
-        with opened(run.out.split()[1]) as control:
+        assert ports == [str(tmp_path / "gamma"), str(tmp_path / "gamma-control")]
+        with opened(ports[1]) as control:
             # Source: korbin/bitaxe-raw: length 7, id 5, bus 0, page 6 (GPIO), pin 0, level 1.
             assert answer(control, bytes.fromhex("07000500060001"), 4).hex()[4:6] == "05"
         assert run.ended() == 0
@@ -85,8 +90,7 @@ def test_the_same_seed_gives_the_same_faults(tmp_path: Path) -> None:
     for seed in ("7", "7", "8"):
         options = ("--seed", seed, "--fault", "flip=0.02", "--fault", "insert=0")
         with emulated(tmp_path, "bm1370", "--chips", "10", *options) as run:
-            run.wait_until(lambda run: "to mine with it" in run.err)
-            with opened(run.out.strip()) as port:
+            with opened(*ports_of(run)) as port:
                 replies.append(answer(port, READ_CHIP_IDS, 90))
 
     assert replies[0] == replies[1] != replies[2]
@@ -104,8 +108,7 @@ def test_an_unplugged_device_comes_back_under_its_link(tmp_path: Path) -> None:
 
 def test_what_a_real_chip_would_refuse_is_told(tmp_path: Path) -> None:
     with emulated(tmp_path, "bm1370", "--for", "30s") as run:
-        run.wait_until(lambda run: "to mine with it" in run.err)
-        with opened(run.out.strip()) as port:
+        with opened(*ports_of(run)) as port:
             # An address for chips that were never told to wait for one; CRC-5 from the captures.
             os.write(port, bytes.fromhex("55aa40050000 1c"))
             run.wait_for("refused: ")
