@@ -89,9 +89,9 @@ def test_the_same_seed_gives_the_same_faults(tmp_path: Path) -> None:
     replies = []
     for seed in ("7", "7", "8"):
         options = ("--seed", seed, "--fault", "flip=0.02", "--fault", "insert=0")
-        with emulated(tmp_path, "bm1370", "--chips", "10", *options) as run:
-            with opened(*ports_of(run)) as port:
-                replies.append(answer(port, READ_CHIP_IDS, 90))
+        words = ("bm1370", "--chips", "10", *options)
+        with emulated(tmp_path, *words) as run, opened(*ports_of(run)) as port:
+            replies.append(answer(port, READ_CHIP_IDS, 90))
 
     assert replies[0] == replies[1] != replies[2]
 
@@ -107,11 +107,10 @@ def test_an_unplugged_device_comes_back_under_its_link(tmp_path: Path) -> None:
 
 
 def test_what_a_real_chip_would_refuse_is_told(tmp_path: Path) -> None:
-    with emulated(tmp_path, "bm1370", "--for", "30s") as run:
-        with opened(*ports_of(run)) as port:
-            # An address for chips that were never told to wait for one; CRC-5 from the captures.
-            os.write(port, bytes.fromhex("55aa40050000 1c"))
-            run.wait_for("refused: ")
+    with emulated(tmp_path, "bm1370", "--for", "30s") as run, opened(*ports_of(run)) as port:
+        # An address for chips that were never told to wait for one; CRC-5 from the captures.
+        os.write(port, bytes.fromhex("55aa40050000 1c"))
+        run.wait_for("refused: ")
 
 
 def test_it_stops_by_itself_after_the_time_given(tmp_path: Path) -> None:
