@@ -18,7 +18,7 @@ def degradation(chain: Chain, now: float) -> str:
 
 def chain_details(chain: Chain, watchdog: Watchdog, now: float) -> dict[str, object]:
     """Return the details of a device's snapshot that concern its chips."""
-    dropped = chain.dropped
+    dropped, reports = chain.dropped, chain.reports(now)
     return {
         "chips": chain.chips,
         "chips_missing": chain.missing,
@@ -26,7 +26,17 @@ def chain_details(chain: Chain, watchdog: Watchdog, now: float) -> dict[str, obj
         "degraded": bool(degradation(chain, now)),
         "nonces": chain.nonces,
         "ticket_difficulty": chain.ticket_difficulty,
-        "proven_hashrate": sum(report.proven for report in chain.reports(now)),
+        "proven_hashrate": sum(report.proven for report in reports),
+        "per_chip": [
+            {
+                "nonces": report.nonces,
+                "errors": report.errors,
+                "proven_hashrate": report.proven,
+                "nominal_hashrate": report.nominal,
+                "cores_seen": report.cores_seen,
+            }
+            for report in reports
+        ],
         "line_errors": chain.reader.crc_errors,
         "dropped": {
             "stale": dropped.stale,

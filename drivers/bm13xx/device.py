@@ -203,8 +203,9 @@ class Bm13xxDevice:
     async def _mine(self, failure: Failure) -> Stage | None:
         """Mine; return None when told to rest, or the step that takes another start."""
         self._phase = _Phase.MINING
-        self._mining.start()
         while (target := self._target()).mhz is not None:
+            if not self._mining.is_on:
+                self._mining.start()
             if target.mhz != self._commanded:
                 await self._follow(failure, target.mhz, target.reason)
                 continue

@@ -175,7 +175,8 @@ def _ports_of(
     if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
         from drivers.bm13xx.emulated_plug import plugged_in  # noqa: PLC0415 - rarely needed
 
-        return plugged_in(port.paths[0].removeprefix(EMULATED), settings, context.random)
+        name = port.paths[0].removeprefix(EMULATED)
+        return plugged_in(name, settings, context.random, ports=count)
     if len(port.paths) != count:
         form = "+".join(("DATA_PORT", "CONTROL_PORT")[:count])
         problem = f"expected {driver}@{form}, got {port.name!r}"

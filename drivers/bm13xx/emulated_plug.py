@@ -105,12 +105,12 @@ class InProcessPorts:
 
 
 def plugged_in(
-    name: str, settings: Mapping[str, object], random: Random
+    name: str, settings: Mapping[str, object], random: Random, *, ports: int
 ) -> tuple[InProcessPorts, Mapping[str, object]]:
     """Return the ports of the emulated device called ``name``, and the settings left for a driver.
 
     Settings of the emulator itself (faults, ambient, time_constant) are taken out, its scale is
-    put in. Raises SettingError.
+    put in. Raises SettingError, also for a device of fewer than ``ports`` ports.
     """
     own = {key: value for key, value in settings.items() if key in _OWN}
     faults = {key: str(value) for key, value in own.items() if key in _FAULTS}
@@ -123,6 +123,8 @@ def plugged_in(
         ambient=_number(settings, "ambient"),
         time_constant=_number(settings, "time_constant"),
     )
+    if ports > 1 and not device.has_control:
+        raise SettingError("emulated", name, "it has no control port, which a board needs")
     left = {key: value for key, value in settings.items() if key not in own}
     return InProcessPorts(device), {**left, "scale": device.chain.scale}
 

@@ -135,7 +135,7 @@ class PiaxeControls:
             bus.close()
 
     async def _take_pins(self) -> None:
-        self._pins = await asyncio.to_thread(self._wiring.pins, self._chip)
+        self._pins = self._wiring.pins(self._chip)
 
     async def _seen_off(self) -> str:
         await asyncio.sleep(RESET_HOLD)  # until it is discharged

@@ -48,11 +48,14 @@ def target_of(abilities: Abilities, setpoint: Setpoint, throttle: Throttle) -> T
     if not setpoint.run:
         return Target(mhz=None, reason=setpoint.reason)
     limits = [(abilities.mhz, "")]
+    watts, power = setpoint.watts, abilities.power
+    if watts is not None and power is None:
+        limits = [(abilities.mhz, f"power unknown: cannot keep a limit of {watts:g} W")]
+    elif watts is not None and power is not None:
+        mhz = power.mhz_at(watts / abilities.model_error, abilities.volts)
+        limits.append((mhz - mhz % STEP, setpoint.reason or f"limited to {watts:g} W"))
     if setpoint.mhz is not None:
         limits.append((setpoint.mhz, setpoint.reason or f"limited to {setpoint.mhz:g} MHz"))
-    if setpoint.watts is not None and abilities.power is not None:
-        mhz = abilities.power.mhz_at(setpoint.watts / abilities.model_error, abilities.volts)
-        limits.append((mhz - mhz % STEP, setpoint.reason or f"limited to {setpoint.watts:g} W"))
     mhz, reason = min(limits, key=lambda limit: limit[0])
     if mhz < abilities.least_mhz:
         return Target(mhz=None, reason=f"{reason}: less than the device can do")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from drivers.api import DeviceState, Setpoint
+from drivers.api import DeviceState, DeviceStats, Setpoint
 from drivers.bm13xx.chips.table import CHIPS
 from drivers.errors import ChipCountError, TransportLostError
 from drivers.header import target_of
@@ -14,9 +14,17 @@ from tests.bm13xx.device_rig import SLOW, RecordingMiner, Rig, number
 
 pytestmark = pytest.mark.virtual_time
 
+LARGE = [("bm1370", 126), ("bm1366", 12), ("bm1362", 77), ("bm1368", 65), ("bm1397", 48)]
 MODELS = tuple(CHIPS)
 OPENING_CORES = re.compile("a job before it has a PLL frequency")
 """The oldest chips get jobs of nothing before their frequency: those wake the cores."""
+
+
+def heard(stats: DeviceStats) -> int:
+    """Return how many chips have found something."""
+    reports = stats.details["per_chip"]
+    assert isinstance(reports, list)
+    return sum(report["nonces"] > 0 for report in reports)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -37,6 +45,19 @@ async def test_every_chip_model_mines_without_errors(model: str, chips: int) -> 
     ticket = number(stats, "ticket_difficulty")
     assert all(found >= ticket * 65535 / 65536 for found in rig.miner.difficulties)
     assert all(solution.work in rig.miner.works for solution in rig.miner.solutions)
+
+
+@pytest.mark.parametrize(("model", "chips"), [*LARGE, ("bm1387", 12), ("bm1384", 12)])
+async def test_in_a_long_chain_every_chip_is_heard_and_none_errs(model: str, chips: int) -> None:
+    rig = Rig(model, chips=chips, frequency=100, scale=SLOW / (1 if model == "bm1397" else 8))
+
+    async with rig.running():
+        await rig.miner.until(lambda: heard(rig.device.stats()) == chips)
+        stats = rig.device.stats()
+
+    assert stats.hardware_errors == 0
+    assert stats.details["chips_missing"] == 0
+    assert stats.reason == ""
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -108,6 +129,19 @@ async def test_told_to_rest_it_gives_no_work_and_goes_down_then_ramps_up_again()
     assert resting.claimed_hashrate == 0
     assert slow == pytest.approx(50)
     assert (running.state, running.frequency_mhz) == (DeviceState.MINING, 400)
+
+
+async def test_an_order_to_rest_that_is_taken_back_at_once_stops_nothing() -> None:
+    rig = Rig("bm1370", frequency=400)
+
+    async with rig.running():
+        await rig.miner.solved(5)
+        rig.device.apply(Setpoint(run=False))
+        rig.device.apply(Setpoint(run=True))
+        await rig.miner.solved(5)
+        stats = rig.device.stats()
+
+    assert (stats.state, stats.details["starts"]) == (DeviceState.MINING, 1)
 
 
 async def test_a_limit_in_mhz_is_kept_while_mining_goes_on() -> None:
