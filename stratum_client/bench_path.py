@@ -7,6 +7,7 @@ collected as in production, so that its pauses are in the figures.
 
 import asyncio
 import math
+import resource
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -44,10 +45,15 @@ class Percentiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PathTimes:
-    """The path with so many devices: a new block's notify to the frames, a nonce to its submit."""
+    """The path with so many devices: a new block's notify to the frames, a nonce to its submit.
+
+    Of the ``repetitions``, those do not count that were ``interrupted`` by other programs, unless
+    all were.
+    """
 
     devices: int
     repetitions: int
+    interrupted: int
     first_frame: Percentiles
     last_frame: Percentiles
     submit: Percentiles
@@ -195,27 +201,58 @@ def _seconds_of(call: Callable[[], object]) -> float:
 
 async def _time_path(rig: _Rig, pool: MemoryPool, seconds: float, at_least: int) -> PathTimes:
     """Let blocks be found, and have one device solve each of them."""
-    first, last, submit = [], [], []
-    for n in _repetitions(seconds, at_least + _WARM_UP):
-        rig.clock.ahead += _LEAP
-        line, solver = pool.new_block(), rig.devices[n % len(rig.devices)]
-        received = time.perf_counter_ns()
-        pool.send(line)
-        first.append(rig.devices[0].framed_at - received)
-        last.append(rig.devices[-1].framed_at - received)
-        solved = time.perf_counter_ns()
-        solver.solve(n)
-        if pool.written_at > solved:  # one hash in 65536 is no share all the same
-            submit.append(pool.written_at - solved)
+    samples: list[_Sample] = []
+    for number in _repetitions(seconds, _WARM_UP + at_least):
+        sample = _sample(rig, pool, number)
         pool.answer()
         await asyncio.sleep(0)
+        if number >= _WARM_UP:
+            samples.append(sample)
+    clean = [sample for sample in samples if not sample.interrupted] or samples
     return PathTimes(
         devices=len(rig.devices),
-        repetitions=len(first) - _WARM_UP,
-        first_frame=_percentiles(first[_WARM_UP:]),
-        last_frame=_percentiles(last[_WARM_UP:]),
-        submit=_percentiles(submit[_WARM_UP:]),
+        repetitions=len(samples),
+        interrupted=sum(sample.interrupted for sample in samples),
+        first_frame=_percentiles([sample.first_frame for sample in clean]),
+        last_frame=_percentiles([sample.last_frame for sample in clean]),
+        submit=_percentiles([sample.submit for sample in clean]),
     )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Sample:
+    """One block and one share; times in nanoseconds."""
+
+    first_frame: int
+    last_frame: int
+    submit: int
+    interrupted: bool
+
+
+def _sample(rig: _Rig, pool: MemoryPool, number: int) -> _Sample:
+    rig.clock.ahead += _LEAP
+    line, solver = pool.new_block(), rig.devices[number % len(rig.devices)]
+    switches = _involuntary_switches()
+    received = time.perf_counter_ns()
+    pool.send(line)
+    nonce = number
+    while True:
+        solved = time.perf_counter_ns()
+        solver.solve(nonce)
+        if pool.written_at > solved:
+            break
+        nonce += 1 << 16  # one hash in 65536 is no share all the same
+    return _Sample(
+        first_frame=rig.devices[0].framed_at - received,
+        last_frame=rig.devices[-1].framed_at - received,
+        submit=pool.written_at - solved,
+        interrupted=_involuntary_switches() != switches,
+    )
+
+
+def _involuntary_switches() -> int:
+    """Return how often the system has taken the core away from us for another program."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
 
 
 def _repetitions(seconds: float, at_least: int) -> Iterator[int]:

@@ -39,6 +39,9 @@ def path_text(report: PathReport) -> str:
         + "".join(map(_columns, (times.first_frame, times.last_frame, times.submit)))
         for times in report.times
     ]
+    repetitions = sum(times.repetitions for times in report.times)
+    if share := sum(times.interrupted for times in report.times) / repetitions:
+        lines.append(f"left out: {share:.1%}, in which other programs took the core away")
     return "\n".join(lines)
 
 
@@ -66,6 +69,7 @@ def path_json(report: PathReport) -> dict[str, object]:
                 {
                     "devices": times.devices,
                     "repetitions": times.repetitions,
+                    "interrupted": times.interrupted,
                     "first_frame": _percentiles_json(times.first_frame),
                     "last_frame": _percentiles_json(times.last_frame),
                     "submit": _percentiles_json(times.submit),
