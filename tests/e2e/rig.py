@@ -111,6 +111,11 @@ class Bench:
     def accepted(self) -> int:
         return self.ours.fates[Fate.ACCEPTED]
 
+    def unanswered(self) -> int:
+        """Return how many shares are in flight."""
+        connection = self.pool._connection
+        return len(connection.session.unanswered()) if connection else 0
+
     async def until(self, condition: Callable[[], bool], seconds: float = 15.0) -> None:
         """Wait for something that must come about."""
         try:

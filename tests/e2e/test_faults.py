@@ -26,7 +26,7 @@ HARMLESS = [
     *("job=clean-int", "job=upper-case", "repeat-job"),
     *("difficulty=zero", "difficulty=negative", "difficulty=infinity", "difficulty=too-large"),
     *("difficulty=tiny", "difficulty=true", "difficulty=word", "difficulty=missing"),
-    *("swing=4", "extranonce", "extranonce=8/1", "extranonce=0/16", "mask=00c00000", "mask=0"),
+    *("swing=4", "extranonce", "extranonce=8/1", "extranonce=0/16"),
     *(
         "block",
         "dirty-block",
@@ -39,6 +39,7 @@ HARMLESS = [
     ),
     *("ask=mining.whatever", "flood=500"),
 ]
+VOIDS_WHAT_IS_IN_FLIGHT = ["mask=00c00000", "mask=0", "reuse-job-id"]
 AT_ALL_TIMES = [
     *("early-notify", "segments", "segments=7", "together", "crlf", "blank-lines", "unpadded"),
     *("reply=twice", "reply=id-text", "reply=id-float", "reply=delay,seconds=50ms"),
@@ -47,7 +48,7 @@ AT_ALL_TIMES = [
     *("reply=error-object,method=mining.configure", "reply=id-null,method=mining.configure"),
     *("early-notify=subscribe", "repeat-job,every=30ms"),
     *("message=again,every=20ms", "version,every=20ms", "job=nbits-0,every=300ms"),
-    *("difficulty=nan,every=30ms", "mask=00c00000,every=100ms", "reply=delay,seconds=100ms"),
+    *("difficulty=nan,every=30ms", "reply=delay,seconds=100ms"),
     *("ping=client,every=50ms", "work,every=30ms", "clean-work,every=60ms", "block,every=100ms"),
     *("dirty-block,every=80ms", "swing=4,every=150ms", "extranonce,every=150ms"),
 ]
@@ -109,6 +110,20 @@ async def test_a_session_goes_on_through_what_is_harmless(fault: str) -> None:
 
     assert not bench.log.named("pool.lost")
     assert bench.ours.fates[Fate.REJECTED] == 0
+    bench.assert_tallies_agree()
+
+
+@pytest.mark.parametrize("fault", VOIDS_WHAT_IS_IN_FLIGHT)
+async def test_terms_that_change_at_once_cost_no_more_than_shares_in_flight(fault: str) -> None:
+    async with mining() as bench:
+        await play(bench, fault)
+        await bench.until(lambda: not bench.unanswered())
+        before = bench.ours.fates[Fate.REJECTED]
+        await bench.mine_shares(20)
+
+    assert not bench.log.named("pool.lost")
+    assert before <= 4, "what one turn of the hasher finds"
+    assert bench.ours.fates[Fate.REJECTED] == before
     bench.assert_tallies_agree()
 
 

@@ -57,17 +57,17 @@ def tally(server: Running, run: Running) -> tuple[dict[str, Any], dict[str, Any]
     return run.summary(), server.summary()
 
 
-def in_flight_at_a_block(log: str) -> int:
-    """Return how many stale shares had been sent before the client heard of the block."""
-    block, count = 0.0, 0
+def lateness_of_stale_shares(log: str) -> list[float]:
+    """Return for each stale share how long after the news of the block it was sent, in seconds."""
+    block, lateness = 0.0, []
     for line in log.splitlines():
         at = datetime.fromisoformat(line.split()[0]).timestamp()
         if " job.new " in line and "clean=true" in line:
             block = at
         elif " share.stale " in line:
             seconds = float(line.rpartition("seconds=")[2].split()[0])
-            count += at - seconds <= block + LOG_GRAIN
-    return count
+            lateness.append(at - seconds - block)
+    return lateness
 
 
 async def test_blocks_every_five_seconds_cost_nothing_but_shares_in_flight(
@@ -82,7 +82,9 @@ async def test_blocks_every_five_seconds_cost_nothing_but_shares_in_flight(
     figures("blocks", seconds, ours, memory)
 
     assert ours["accepted"] == theirs["accepted"] >= seconds
-    assert ours["stale"] == theirs["stale"] == in_flight_at_a_block(run.err)
+    lateness = lateness_of_stale_shares(run.err)
+    assert ours["stale"] == theirs["stale"] == len(lateness)
+    assert max(lateness, default=0.0) <= LOG_GRAIN, sorted(lateness)
     assert ours["rejected"] == ours["hardware_errors"] == ours["unanswered"] == 0
     assert theirs["refused"] == theirs["stale"]
     assert memory.growth < 4 * MEGABYTE
