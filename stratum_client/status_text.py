@@ -145,5 +145,6 @@ def _device_text(device: NamedDevice) -> str:
         parts.append(f"{stats.power:.1f} W")
     if stats.frequency_mhz is not None:
         parts.append(f"{stats.frequency_mhz:.0f} MHz")
-    parts += [f"{name} {printable(value, 40)}" for name, value in stats.details.items()]
+    details = [(name, value) for name, value in stats.details.items() if value]  # not "missing 0"
+    parts += [f"{name} {printable(value, 40)}" for name, value in details]
     return " · ".join(parts)
