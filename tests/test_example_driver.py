@@ -16,11 +16,14 @@ from typing import Any
 import pytest
 
 from drivers import registry
-from drivers.api import Context, Identifiable, PortInfo, Solution, Work
+from drivers.api import Context, Identifiable, Miner, PortInfo, Solution, Work
 from drivers.errors import SettingError
 from drivers.header import target_of
+from drivers.transports.base import OnData, OnLost, Transport
+from drivers.transports.loopback import Loopback
 from drivers.transports.pty import PseudoTerminal
 from stratum_client.clock import SystemClock
+from tests.driver_contract import ContractMiner, DriverContract, Plugged
 from tests.stand_ins import RecordingLog
 
 PROJECT = Path(__file__).parent / "example_driver"
@@ -122,7 +125,7 @@ class OneWork:
         return 1.0
 
 
-def context_of(miner: OneWork) -> Context:
+def context_of(miner: Miner) -> Context:
     return Context(
         name="acme", miner=miner, clock=SystemClock(), random=Random(1), log=RecordingLog()
     )
@@ -172,6 +175,31 @@ def test_it_refuses_what_it_cannot_take(
 ) -> None:
     with pytest.raises(SettingError):
         registry.driver(name).open(PortInfo(paths=paths), settings, context_of(OneWork()))
+
+
+@pytest.mark.usefixtures("known")
+@pytest.mark.virtual_time
+class TestContract(DriverContract):
+    """The suite that any driver can run, on the example with its stick emulated."""
+
+    target = 1 << (256 - 9)
+
+    def plug(self, miner: ContractMiner) -> Plugged:
+        import acme_stick  # noqa: PLC0415 - only there by now
+
+        loop, stick = asyncio.get_running_loop(), acme_stick.EmulatedStick()
+        link = Loopback("acme", on_data=stick.receive_data)
+
+        def tick() -> None:
+            link.write(stick.work(200))
+            loop.call_later(0.01, tick)
+
+        async def connect(on_data: OnData, on_lost: OnLost) -> Transport:
+            return link.open(on_data=on_data, on_lost=on_lost)
+
+        tick()
+        device = acme_stick.AcmeDevice(connect, context_of(miner))
+        return Plugged(device=device, miner=miner, unplug=link.unplug, replug=link.replug)
 
 
 # --- kept in its place ---

@@ -20,7 +20,7 @@ from drivers.api import (
     Solution,
     Work,
 )
-from drivers.errors import SettingError, TransportLostError
+from drivers.errors import DriverError, SettingError, TransportLostError
 from drivers.header import hash_value
 from drivers.transports.base import OnData, OnLost, Transport
 from drivers.transports.loopback import Loopback
@@ -50,28 +50,18 @@ class AcmeDevice:
         self._buffer = b""
         self._slot = 0
         self._works: dict[int, Work] = {}
+        self._has_work = False
+        self._problem = ""
         self._errors = 0
 
     async def run(self) -> None:
         """Mine until cancelled; raise DriverError when the port fails."""
-        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-        def on_lost(error: TransportLostError) -> None:
-            if not lost.done():
-                lost.set_exception(error)
-
-        transport = self._transport = await self._connect(self._received, on_lost)
-        self._buffer = b""
+        self._problem = ""
         try:
-            self._log.info("device.ready")
-            self.job_changed(clean=True)
-            await lost
-        finally:
-            self._transport = None
-            transport.write(_STOP)
-            transport.close()
-            if not lost.cancel():
-                lost.exception()  # seen, even if we were cancelled in that very moment
+            await self._mine()
+        except DriverError as error:
+            self._problem = str(error)
+            raise
 
     def job_changed(self, *, clean: bool) -> None:
         """Send new work in this call, or stop the stick when there is none."""
@@ -80,6 +70,7 @@ class AcmeDevice:
         if self._transport is None:
             return
         work = self._miner.next_work() if self._setpoint.run else None
+        self._has_work = work is not None
         if work is None:
             self._transport.write(_STOP)
             return
@@ -100,17 +91,40 @@ class AcmeDevice:
 
     def stats(self) -> DeviceStats:
         """Return a snapshot."""
-        state = DeviceState.STARTING
-        if self._transport:
-            state = DeviceState.MINING if self._works else DeviceState.WAITING
-        if not self._setpoint.run:
-            state = DeviceState.IDLE
+        state, reason = self._state()
         return DeviceStats(
             state=state,
-            reason=self._setpoint.reason,
+            reason=reason,
             claimed_hashrate=HASHRATE if state is DeviceState.MINING else 0.0,
             hardware_errors=self._errors,
         )
+
+    def _state(self) -> tuple[DeviceState, str]:
+        if self._transport is None:
+            return (DeviceState.FAILED if self._problem else DeviceState.STARTING), self._problem
+        if not self._setpoint.run:
+            return DeviceState.IDLE, self._setpoint.reason
+        return (DeviceState.MINING if self._has_work else DeviceState.WAITING), ""
+
+    async def _mine(self) -> None:
+        lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        def on_lost(error: TransportLostError) -> None:
+            if not lost.done():
+                lost.set_exception(error)
+
+        transport = self._transport = await self._connect(self._received, on_lost)
+        self._buffer = b""
+        try:
+            self._log.info("device.ready")
+            self.job_changed(clean=True)
+            await lost
+        finally:
+            self._transport = None
+            transport.write(_STOP)
+            transport.close()
+            if not lost.cancel():
+                lost.exception()  # seen, even if we were cancelled in that very moment
 
     def _received(self, data: bytes) -> None:
         self._buffer += data
