@@ -12,6 +12,7 @@ import pytest
 from drivers import discovery, registry
 from drivers.api import DeviceState, PortInfo, Setpoint
 from drivers.errors import BringUpError, TransportLostError
+from drivers.hotplug import watch_ports
 from drivers.registry import DriverClashError
 from stratum_client import port_device
 from stratum_client.backoff import Backoff
@@ -22,6 +23,7 @@ from stratum_client.errors import ConfigError
 from stratum_client.fleet import Fleet
 from stratum_client.job import Fate
 from stratum_client.miner import Miner
+from tests.fake_sysfs import FakeSysfs
 from tests.plugged_boards import BoardDriver, Sockets, ToldDevice
 from tests.stand_ins import RecordingLog
 
@@ -281,6 +283,36 @@ async def test_a_lost_transport_on_a_port_that_stays_is_a_failure(
         await device.started.wait()  # the same one, tried again
         [failed] = bench.log.named("device.failed")
         assert "a read failed" in str(failed["error"])
+
+
+async def test_a_board_is_followed_from_port_to_port_of_the_system(
+    bench: Bench, tmp_path: Path
+) -> None:
+    system = FakeSysfs(tmp_path)
+    fleet = Fleet(
+        (),
+        found=(),
+        miner=bench.miner,
+        clock=SystemClock(),
+        random=Random(1),
+        log_for=lambda _: bench.log,
+        port_events=lambda: watch_ports(
+            lambda: discovery.scan(tmp_path), monitor=lambda: None, rescan=0.01
+        ),
+    )
+    async with running(fleet):
+        system.plug("1-1", ["ttyUSB0"], strings=("Maker", "Stick", "S1"))
+        first = await opened(bench.stick)
+        assert first.port.paths == (f"{tmp_path}/dev/ttyUSB0",)
+
+        system.unplug("1-1")
+        first.fail(TransportLostError("ttyUSB0", "hung up"))
+        await first.ended.wait()
+        system.plug("1-4", ["ttyUSB3"], strings=("Maker", "Stick", "S1"))
+        second = await opened(bench.stick)
+
+        assert second.port.paths == (f"{tmp_path}/dev/ttyUSB3",)
+        assert second.context.name == first.context.name == "stick"
 
 
 # --- configured devices ---
