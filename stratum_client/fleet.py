@@ -34,6 +34,9 @@ from stratum_client.supervise import SupervisedDevice
 
 PortEvents = Callable[[], AsyncGenerator[PortEvent, None]]
 
+ABSENT_AFTER = 5.0
+"""Seconds after the start by which whatever is plugged in has been found."""
+
 SOFTWARE = DeviceConfig(name="cpu", driver="cpu")
 """What mines where nothing is configured and nothing found."""
 
@@ -92,6 +95,7 @@ class Fleet:
         self._group: asyncio.TaskGroup | None = None
         for config in configs:
             self._add(config)
+        self._tell_problems()
         if found is not None and not any(verdict.driver for verdict in found):
             self._log.info("devices.none_found", mining_with=SOFTWARE.driver)
             self._add(SOFTWARE)
@@ -117,6 +121,19 @@ class Fleet:
     # -- ports
 
     async def _watch(self) -> None:
+        telling = asyncio.get_running_loop().call_later(ABSENT_AFTER, self._tell_absent)
+        try:
+            await self._follow_ports()
+        finally:
+            telling.cancel()
+
+    def _tell_absent(self) -> None:
+        """Say once, for those who read logs only, which devices are still waited for."""
+        for member in self._members:
+            if member.socket and member.socket.port is None:
+                self._log.warning("device.absent", device=member.config.name)
+
+    async def _follow_ports(self) -> None:
         async with aclosing(self._port_events()) as events:
             async for event in events:
                 match event:
@@ -178,9 +195,12 @@ class Fleet:
         except DriverClashError as error:
             self._tell_once(error)
             return Verdict(port=port)
+        self._tell_problems()
+        return verdict
+
+    def _tell_problems(self) -> None:
         for problem in registry.problems():
             self._tell_once(problem)
-        return verdict
 
     def _tell_once(self, error: DriverError) -> None:
         if str(error) not in self._told:

@@ -14,6 +14,7 @@ from drivers.api import DeviceState, PortInfo, Setpoint
 from drivers.errors import BringUpError, TransportLostError
 from drivers.hotplug import watch_ports
 from drivers.registry import DriverClashError
+from stratum_client import fleet as fleet_module
 from stratum_client import port_device
 from stratum_client.backoff import Backoff
 from stratum_client.clock import SystemClock
@@ -385,6 +386,16 @@ async def test_a_device_that_cannot_be_is_a_configuration_error(
 ) -> None:
     with pytest.raises(ConfigError, match=problem):
         bench.fleet(config)
+
+
+async def test_a_device_that_is_not_plugged_in_at_the_start_is_told_of(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = asyncio.Event()
+    monkeypatch.setattr(fleet_module, "ABSENT_AFTER", 0.01)
+    monkeypatch.setattr(bench.log, "warning", lambda *_, **fields: told.set())
+    async with running(bench.fleet(DeviceConfig(name="left", match=DeviceMatch(serial="S1")))):
+        await told.wait()
 
 
 # --- drivers that collide ---
