@@ -15,6 +15,7 @@ from typing import Protocol
 
 from drivers.api import PortInfo
 from drivers.discovery import Found, scan
+from drivers.usb_discovery import is_still
 
 READY_WITHIN = 2.0
 """Seconds after which a port is reported though a part of it is still missing.
@@ -106,7 +107,7 @@ class PortChanges:
             for one in found
             if not one.ready and one.attachment not in self._known
         }
-        present = {one.attachment: one.port for one in found if self._counts(one, now)}
+        present = {one.attachment: self._port(one) for one in found if self._counts(one, now)}
         events: list[PortEvent] = [
             PortRemoved(port=port)
             for attachment, port in self._known.items()
@@ -120,6 +121,11 @@ class PortChanges:
         self._known = present
         return events
 
+    def _port(self, one: Found) -> PortInfo:
+        """Return a port as it was added: taking its tty for ourselves is no change."""
+        known = self._known.get(one.attachment)
+        return known if known and is_still(known, one.port) else one.port
+
     def _counts(self, one: Found, now: float) -> bool:
         since = self._since.get(one.attachment)
         if since is None or now - since < READY_WITHIN:
@@ -129,7 +135,10 @@ class PortChanges:
 
 
 def udev_monitor() -> Monitor | None:
-    """Return a monitor of udev's events for ttys, None where udev or its library is missing."""
+    """Return a monitor of udev's events for ttys and USB devices.
+
+    None where udev or its library is missing.
+    """
     if not Path("/run/udev/control").exists():
         return None
     try:
@@ -137,6 +146,7 @@ def udev_monitor() -> Monitor | None:
 
         monitor = pyudev.Monitor.from_netlink(pyudev.Context(), source="udev")
         monitor.filter_by("tty")
+        monitor.filter_by("usb", "usb_device")
     except (ImportError, OSError):
         return None
     return monitor  # type: ignore[no-any-return]  # pyudev has no types

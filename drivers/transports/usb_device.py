@@ -7,6 +7,7 @@ function says otherwise; `usb_errors` tells what they mean.
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from ctypes.util import find_library
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,6 +36,7 @@ _COMM_CLASS, _ACM_SUBCLASS = 0x02, 0x02
 _CS_INTERFACE, _UNION = 0x24, 0x06
 _BULK, _TYPE_MASK, _IN = 0x02, 0x03, 0x80
 
+_loading = Lock()
 _handover = Lock()
 """Held while interfaces change hands, so that the kernel's driver is given back by who took it."""
 
@@ -59,8 +61,8 @@ def place_of(device: Any) -> str:  # noqa: ANN401 - pyusb has no types
 def devices(backend: object | None = None, *, wanted_by: str = "USB") -> Iterator[Any]:
     """Yield every USB device as pyusb's object, none of them opened.
 
-    ``backend`` is a pyusb IBackend, libusb's unless given. Raises UsbLibraryMissingError, named
-    after the port ``wanted_by`` whom it is needed.
+    ``backend`` is a pyusb IBackend, libusb's unless given. Raises UsbLibraryMissingError, which
+    names the port ``wanted_by``, or PortOpenError.
     """
     core = _pyusb(wanted_by)
     yield from core.find(find_all=True, backend=backend or libusb(wanted_by))
@@ -71,7 +73,12 @@ def libusb(wanted_by: str = "USB") -> object:
     _pyusb(wanted_by)
     from usb.backend import libusb1  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; loads a library
 
-    backend: object = libusb1.get_backend()
+    with _loading:
+        backend: object = libusb1.get_backend()
+    if backend is None and find_library("usb-1.0"):
+        raise PortOpenError(
+            wanted_by, "libusb is there but does not start; see `stratum-client doctor`"
+        )
     if backend is None:
         raise UsbLibraryMissingError(wanted_by, library="libusb", command=LIBUSB_COMMAND)
     return backend
