@@ -174,6 +174,34 @@ def test_chips_are_told_the_real_rate() -> None:
     assert one.chips.rates == [9600.0, 128_000.0]
 
 
+def test_the_line_is_as_long_busy_as_its_bytes_take() -> None:
+    clock = Clock()
+    one = rig(FT_X, now=clock)
+    one.control(AT_115200)
+    write(one, bytes(64))  # 640 bits at 115385 bit/s are 5.55 ms
+
+    clock.now = 0.0055
+    assert one.control("c005000000000200") == b"\x01\x20"
+    clock.now = 0.0056
+    assert one.control("c005000000000200") == b"\x01\x60"
+    one.control("4003020000000000")
+    assert one.device.bridge.ports[0].overtaken == 0
+
+
+def test_a_rate_that_overtakes_bytes_on_the_line_is_noticed() -> None:
+    clock = Clock()
+    one = rig(STICKS["compac-a1"], now=clock)
+    one.control("4100010000000000")
+    one.control("411e000000000400", "00c20100")
+    write(one, bytes(64), 0x01)
+    clock.now = 0.004
+
+    assert one.control("c110000000001300")[12:16] == (18).to_bytes(4, "little")
+    one.control("411e000000000400", "40420f00")
+
+    assert one.device.bridge.ports[0].overtaken == 18
+
+
 # -- FTDI: pins, modem lines, EEPROM
 
 

@@ -163,7 +163,7 @@ class Cp210xBridge:
                 return bytes([port.dtr | port.rts << 1])
             case 0x10:
                 errors = port.take_errors()
-                return _COMM_STATUS.pack(errors, 0, port.waiting, port.held, 0, 0, 0)
+                return _COMM_STATUS.pack(errors, 0, port.waiting, port.unsent, 0, 0, 0)
             case 0x14:
                 return self._flow[number]
             case 0x1D:

@@ -63,6 +63,8 @@ class EmulatedUsbDevice:
             raise ValueError(f"{identity.name} has only {len(self.bridge.ports)} ports")
         for port, behind in zip(self.bridge.ports, chips, strict=False):
             port.chips = behind
+        for port in self.bridge.ports:
+            port.now = now
         self.faults = faults or FaultPlan()
         self.accessible = accessible
         self.now = now

@@ -27,7 +27,8 @@ _CBUS_MODE = 0x20
 _MODES = {_UART_MODE, 0x01, 0x02, 0x04, _CBUS_MODE}
 _CTS_HANDSHAKE = 0x01
 _DATA_READY = 0x01
-_TRANSMITTER_EMPTY = 0x60
+_HOLDING_EMPTY = 0x20
+_TRANSMITTER_EMPTY = 0x40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +229,8 @@ class FtdiBridge:
         uart.enabled = mode in {_UART_MODE, _CBUS_MODE}
 
     def _status(self, errors: LineError, *, more: bool) -> bytes:
-        second = _TRANSMITTER_EMPTY if not self.ports[0].held else 0
+        unsent = self.ports[0].unsent
+        second = (0 if unsent > 1 else _HOLDING_EMPTY) | (0 if unsent else _TRANSMITTER_EMPTY)
         return bytes([self.modem_inputs | 1, second | errors | (_DATA_READY if more else 0)])
 
 

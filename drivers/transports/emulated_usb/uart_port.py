@@ -3,6 +3,7 @@
 Not thread-safe: the device it belongs to holds its lock.
 """
 
+import math
 from collections.abc import Callable
 from enum import IntFlag
 from typing import TYPE_CHECKING, Protocol
@@ -11,6 +12,8 @@ from drivers.transports.emulated_usb.line import Line, garbled
 
 if TYPE_CHECKING:
     from random import Random
+
+_BITS_PER_BYTE = 10
 
 
 class SerialChips(Protocol):
@@ -70,7 +73,9 @@ class UartPort:
 
     ``fifo`` bytes wait for the host at most, what comes then is lost and an overrun. ``divert``,
     if set, gets what the chips send: a kernel driver with its tty. ``sent`` and ``heard`` count
-    bytes, ``garbage`` those of either way that did not arrive as they were.
+    bytes, ``garbage`` those of either way that did not arrive as they were. Bytes arrive at once,
+    but the line is as long busy as it would be: ``overtaken`` counts what was still to be sent
+    when the rate was changed, which on a real line becomes garbage.
     """
 
     def __init__(self, *, random: "Random", fifo: int) -> None:
@@ -86,6 +91,9 @@ class UartPort:
         self.sent = 0
         self.heard = 0
         self.garbage = 0
+        self.overtaken = 0
+        self.now: Callable[[], float] = lambda: math.inf
+        self._busy_until = -math.inf
         self._random = random
         self._fifo = fifo
         self._received = bytearray()
@@ -97,9 +105,11 @@ class UartPort:
         return len(self._received)
 
     @property
-    def held(self) -> int:
-        """Return how many bytes wait to be sent, because CTS forbids it."""
-        return len(self._held)
+    def unsent(self) -> int:
+        """Return how many bytes are not yet on the line: it is slow, or CTS forbids it."""
+        left = self._busy_until - self.now()
+        on_the_way = math.ceil(left * self.line.baud_rate / _BITS_PER_BYTE) if left > 0 else 0
+        return on_the_way + len(self._held)
 
     @property
     def accepts_data(self) -> bool:
@@ -109,13 +119,12 @@ class UartPort:
     def set_line(self, line: Line) -> None:
         """Take new settings at once; the chips learn of a new rate."""
         changed = line.baud_rate != self.line.baud_rate
+        if changed:
+            self.overtaken += self.unsent - len(self._held)
+            self._busy_until = -math.inf
         self.line = line
         if changed:
-            self.tell_rate()
-
-    def tell_rate(self) -> None:
-        """Tell the chips the rate in force."""
-        self.chips.set_host_baud_rate(self.line.baud_rate)
+            self._tell_rate()
 
     def to_chips(self, data: bytes) -> None:
         """Send what the host wrote. No board wires CTS, so hardware flow control holds it back."""
@@ -125,6 +134,7 @@ class UartPort:
             self._held += data
             return
         self.sent += len(data)
+        self._keep_busy(len(data))
         rate = self.chips.baud_rate
         if not self.line.meets(rate):
             self.garbage += len(data)
@@ -182,5 +192,14 @@ class UartPort:
         self.errors = LineError.NONE
         self.forget_received()
         self.forget_held()
+        self._busy_until = -math.inf
         self.line = Line()
-        self.tell_rate()
+        self._tell_rate()
+
+    def _tell_rate(self) -> None:
+        self.chips.set_host_baud_rate(self.line.baud_rate)
+
+    def _keep_busy(self, count: int) -> None:
+        if self.line.baud_rate > 0:
+            begin = max(self._busy_until, self.now())
+            self._busy_until = begin + count * _BITS_PER_BYTE / self.line.baud_rate
