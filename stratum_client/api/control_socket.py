@@ -182,11 +182,10 @@ def _listening(path: Path) -> socket.socket:
 def _peer(connection: socket.socket) -> str:
     """Return who is at the other end, as the kernel knows it."""
     size = struct.calcsize("3i")
-    _, user, _ = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, _PEERCRED, size))
+    _, user, _ = struct.unpack(
+        "3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+    )
     try:
         return f"user {pwd.getpwuid(user).pw_name}"
     except KeyError:
         return f"user {user}"
-
-
-_PEERCRED = socket.SO_PEERCRED

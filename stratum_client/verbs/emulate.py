@@ -41,6 +41,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     device.add_argument("name", metavar="NAME", help="board or chip, see below")
+    _add_shape_arguments(device)
+    _add_behaviour_arguments(device)
+    device.add_argument(
+        "--for",
+        dest="duration",
+        metavar="DURATION",
+        type=duration,
+        help="stop after this time, such as 15s, 10m or 1h30m",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve until stopped."""
+    try:
+        device = _device(options)
+    except SettingError as error:
+        raise ConfigError(f"{error.setting}", error.problem) from error
+    return asyncio.run(_serve(device, options))
+
+
+def _add_shape_arguments(device: argparse.ArgumentParser) -> None:
     device.add_argument(
         "--chips", type=_chips, metavar="N", help="how many chips (default: as the board has, or 1)"
     )
@@ -59,6 +80,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="make PATH a link to the data port and PATH-control one to the control port, which "
         "stay the same when the device is plugged in again",
     )
+
+
+def _add_behaviour_arguments(device: argparse.ArgumentParser) -> None:
     device.add_argument(
         "--fault",
         dest="faults",
@@ -84,22 +108,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     device.add_argument(
         "--seed", type=int, help="repeat chance: the same seed, the same faults and nonces"
     )
-    device.add_argument(
-        "--for",
-        dest="duration",
-        metavar="DURATION",
-        type=duration,
-        help="stop after this time, such as 15s, 10m or 1h30m",
-    )
-
-
-def run(options: argparse.Namespace) -> int:
-    """Serve until stopped."""
-    try:
-        device = _device(options)
-    except SettingError as error:
-        raise ConfigError(f"{error.setting}", error.problem) from error
-    return asyncio.run(_serve(device, options))
 
 
 def _device(options: argparse.Namespace) -> EmulatedDevice:
