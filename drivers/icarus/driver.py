@@ -1,0 +1,83 @@
+"""The drivers of the Icarus family by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from drivers.api import Context, Device, PortInfo, Product
+from drivers.errors import SettingError
+from drivers.icarus.device import IcarusDevice
+from drivers.icarus.model import Model
+from drivers.icarus.models.table import MODELS
+from drivers.icarus.ports import Ports, SerialPorts
+from drivers.icarus.settings import parsed
+
+EMULATED = "emulated:"
+
+
+class IcarusDriver:
+    """Makes devices of one model."""
+
+    def __init__(self, model: Model) -> None:
+        self.name = model.name
+        self.model = model
+        self.product = Product(kind="board", chips=model.chips, ports=1, family="icarus")
+
+    def match(self, port: PortInfo) -> int:
+        """Return 0 unless the strings of ``port`` name such a device: its ids tell nothing."""
+        return self.model.match(port)
+
+    def may_be(self, port: PortInfo) -> bool:
+        """Return whether ``port`` has ids that such a device can have; it may be anything else."""
+        return self.model.may_be(port)
+
+    def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
+        """Return a device, not yet running; raise SettingError for a setting it cannot take."""
+        if len(port.paths) != 1:
+            problem = f"expected {self.name}@PORT, got {port.name!r}"
+            raise SettingError(self.name, "port", problem)
+        path = port.paths[0]
+        if path.startswith(EMULATED):
+            return self._open_emulated(path.removeprefix(EMULATED), settings, context)
+        return self.on_ports(SerialPorts(path), settings, context)
+
+    def on_ports(
+        self, ports: Ports, settings: Mapping[str, object], context: Context
+    ) -> IcarusDevice:
+        """Return a device on a port that is at hand; raise SettingError."""
+        return IcarusDevice(self.model, parsed(self.name, settings, self.model), context, ports)
+
+    def emulated(self) -> "EmulatedDriver":
+        """Return the driver of such a device emulated in this process."""
+        return EmulatedDriver(self)
+
+    def _open_emulated(
+        self, name: str, settings: Mapping[str, object], context: Context
+    ) -> IcarusDevice:
+        from drivers.icarus.emulated_plug import plugged_in  # noqa: PLC0415 - rarely needed
+
+        ports, left = plugged_in(name, settings, context.random)
+        return self.on_ports(ports, left, context)
+
+
+class EmulatedDriver:
+    """Makes devices of another driver on an emulated port, so that nothing need be plugged in."""
+
+    def __init__(self, driver: IcarusDriver) -> None:
+        self.name = f"{EMULATED}{driver.name}"
+        self.product = driver.product
+        self._driver = driver
+
+    def match(self, port: PortInfo) -> int:  # noqa: ARG002 - none is ever ours
+        """Return 0: an emulated device is not plugged in."""
+        return 0
+
+    def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
+        """Return a device, not yet running; raise SettingError for a setting it cannot take."""
+        if port.paths:
+            raise SettingError(self.name, "port", f"there is none, not {port.name!r}")
+        return self._driver.open(PortInfo(paths=(self.name,)), settings, context)
+
+
+DRIVERS: Mapping[str, IcarusDriver] = MappingProxyType(
+    {name: IcarusDriver(model) for name, model in MODELS.items()}
+)
