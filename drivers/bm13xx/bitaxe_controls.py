@@ -150,7 +150,7 @@ class BitaxeControls:
             steps.append(("control port opened anew", self._reconnected))
         steps.append(("reset low", lambda: self._reset(low=True)))
         steps += [("supply off", self._supply_off), ("supply", self._supply_seen_off)]
-        steps.append((f"fan at {fan:.0f} %", lambda: self.set_fan(fan)))
+        steps.append((f"fan at {fan:.0f} %", partial(self._fan_at, fan)))
         steps += [
             (f"pin {pin} low", partial(self._set_low, pin)) for pin in self._wiring.sensor_pins
         ]
@@ -192,11 +192,14 @@ class BitaxeControls:
 
     async def _supply(self) -> Rail:
         """Return the supply, found now if it was not yet."""
-        if self._channel is None:
-            raise TransportLostError(self.name, "not open")
+        channel = self._reached()
         if self._rail is None:
-            self._rail = await self._find_supply(self._channel)
+            self._rail = await self._find_supply(channel)
         return self._rail
+
+    async def _fan_at(self, percent: float) -> None:
+        self._reached()
+        await self.set_fan(percent)
 
     async def _find_supply(self, channel: ControlChannel) -> Rail:
         addresses = [part.address for part in self._wiring.supplies if part.address is not None]
@@ -208,16 +211,18 @@ class BitaxeControls:
         raise BringUpError(self.name, f"no regulator at I2C {named}; is it this board?")
 
     async def _set_low(self, pin: int) -> None:
-        if self._channel is None:
-            raise TransportLostError(self.name, "not open")
-        await self._channel.set_pin(pin, high=False)
+        await self._reached().set_pin(pin, high=False)
 
     async def _reset(self, *, low: bool) -> None:
-        if self._channel is None:
-            raise TransportLostError(self.name, "not open")
         if self._is_safe and not low:
             raise RequestAbandonedError(self.name, "release of the reset")
-        await self._channel.set_pin(self._wiring.reset_pin, high=not low)
+        await self._reached().set_pin(self._wiring.reset_pin, high=not low)
+
+    def _reached(self) -> ControlChannel:
+        """Return the channel to a board that answers; raise TransportLostError without one."""
+        if self._channel is None or not self._is_reached:
+            raise TransportLostError(self.name, "not open, or its controller does not answer")
+        return self._channel
 
     def _lost(self, error: TransportLostError) -> None:
         self._is_reached = False

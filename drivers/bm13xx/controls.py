@@ -11,10 +11,11 @@ from typing import Protocol, TypeVar
 from drivers.api import Context
 from drivers.bm13xx.ports import Ports
 from drivers.errors import DriverError, TransportLostError
-from drivers.peripherals.errors import RequestAbandonedError
+from drivers.peripherals.control_channel import REPLY_TIMEOUT
+from drivers.peripherals.errors import ControlOutOfStepError, RequestAbandonedError
 from drivers.transports.base import OnLost
 
-FINISH_WITHIN = 1.2
+FINISH_WITHIN = 1.5
 """Seconds for the second part of a safe end; the whole daemon has three."""
 
 Step = tuple[str, Callable[[], Awaitable[str | None]]]
@@ -139,7 +140,7 @@ async def all_tried(name: str, steps: Sequence[Step]) -> tuple[str, ...]:
         async with asyncio.timeout(FINISH_WITHIN):
             for at, step in steps:
                 try:
-                    seen.append(await step() or at)
+                    seen.append(await _taken(step) or at)
                 except DriverError as error:
                     problems.append(f"{at}: {error}")
     except TimeoutError:
@@ -147,3 +148,12 @@ async def all_tried(name: str, steps: Sequence[Step]) -> tuple[str, ...]:
     if problems:
         raise SafeOffError(name, problems)
     return tuple(seen)
+
+
+async def _taken(step: Callable[[], Awaitable[str | None]]) -> str | None:
+    """Take a step, again when late replies to what was abandoned came in its way."""
+    try:
+        return await step()
+    except ControlOutOfStepError:
+        await asyncio.sleep(REPLY_TIMEOUT)  # by then all of them have come
+        return await step()

@@ -26,8 +26,8 @@ from drivers.hashing.kernels import midstate
 LOOK_EVERY = 1.0
 """Seconds between two looks at what the chips find and at what is wanted."""
 
-DOWN_PAUSE = 0.02
-"""Seconds between two steps down: less current needs no time to settle, an order to stop does."""
+DOWN_PAUSE = 0.005
+"""Seconds between writes on the way down: nothing has to settle, and an order to stop waits."""
 
 
 class _Phase(Enum):

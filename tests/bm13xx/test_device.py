@@ -131,6 +131,33 @@ async def test_told_to_rest_it_gives_no_work_and_goes_down_then_ramps_up_again()
     assert (running.state, running.frequency_mhz) == (DeviceState.MINING, 400)
 
 
+@pytest.mark.parametrize("model", MODELS)
+async def test_every_model_is_at_its_lowest_frequency_within_three_seconds(model: str) -> None:
+    rig = Rig(model, chips=2, frequency=CHIPS[model].frequency.highest)
+
+    async with rig.running():
+        await rig.miner.solved(3)
+        fast = rig.emulated.chain.chips[1].mhz
+        rig.device.apply(Setpoint(run=False))
+        await asyncio.sleep(3.0)
+        slow = rig.emulated.chain.chips[1].mhz
+
+    assert fast == pytest.approx(CHIPS[model].frequency.highest, rel=0.02)
+    assert slow == pytest.approx(CHIPS[model].frequency.lowest, rel=0.02)
+
+
+async def test_a_new_frequency_is_reached_while_it_mines() -> None:
+    rig = Rig("bm1368", frequency=200)
+
+    async with rig.running():
+        await rig.miner.solved(3)
+        rig.device.adjust({"frequency": 300})  # type: ignore[attr-defined]  # optional
+        await rig.miner.until(lambda: rig.device.stats().frequency_mhz == 300)
+        await rig.miner.solved(3)
+
+    assert rig.device.stats().details["starts"] == 1
+
+
 async def test_an_order_to_rest_that_is_taken_back_at_once_stops_nothing() -> None:
     rig = Rig("bm1370", frequency=400)
 

@@ -8,7 +8,12 @@ import pytest
 from drivers.api import DeviceState, Setpoint
 from drivers.bm13xx.guarded_board import BoardTrippedError
 from drivers.bm13xx.ports import CONTROL, DATA
-from drivers.errors import DriverError, OverheatError, TransportLostError
+from drivers.errors import (
+    DriverError,
+    OverheatError,
+    TransportLostError,
+    TransportTimeoutError,
+)
 from drivers.peripherals.emulated_faults import Faults
 from tests.bm13xx.device_rig import Rig, number
 
@@ -211,3 +216,40 @@ async def test_a_users_limit_lowers_the_boards_and_never_raises_it() -> None:
 
     assert isinstance(error, BoardTrippedError)
     assert cool.heat.die < 60
+
+
+@pytest.mark.parametrize("slow", [0.05, 0.1, 0.2])
+async def test_a_slow_control_port_is_borne(slow: float) -> None:
+    faults = Faults(slow_control=slow)
+    rig = Rig("bitaxe-gamma", faults=faults, scale=COARSE, tick=0.02, frequency=200)
+
+    async with rig.running():
+        await asyncio.sleep(MINUTES)
+        stats = rig.device.stats()
+
+    assert (stats.state, stats.reason) == (DeviceState.MINING, "")
+    assert rig.emulated.chain.dead
+    assert rig.heat.core_volts == 0
+
+
+async def test_a_controller_that_never_answers_is_an_error_and_told_loudly() -> None:
+    rig = gamma(Faults(dead_control_after=0))
+
+    error = await rig.failure(30.0)
+
+    assert isinstance(error, TransportTimeoutError)
+    assert rig.log.named("board.unsafe")
+
+
+async def test_a_fan_that_was_set_by_hand_stays_so() -> None:
+    rig = gamma(fan=80)
+
+    async with rig.running():
+        await asyncio.sleep(3 * MINUTES)
+        by_hand = rig.device.stats().details["fan_percent"]
+        rig.device.adjust({"fan": "auto"})  # type: ignore[attr-defined]  # optional
+        await asyncio.sleep(5 * MINUTES)
+        automatic = rig.device.stats()
+
+    assert by_hand == 80
+    assert automatic.temperature == pytest.approx(60, abs=2)
