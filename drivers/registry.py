@@ -20,9 +20,15 @@ _BM13XX = (
     *("qaxe", "qaxe-plus", "flex4axe", "piaxe"),
 )
 
+_ICARUS = (
+    *("block-erupter", "antminer-u1", "antminer-u2", "antminer-u3"),
+    *("rbox", "icarus", "lancelot", "cairnsmore1"),
+)
+
 BUILT_IN: dict[str, str] = {
     "cpu": "drivers.cpu.device:DRIVER",
     **dict.fromkeys(_BM13XX, "drivers.bm13xx.driver:DRIVERS"),
+    **dict.fromkeys(_ICARUS, "drivers.icarus.driver:DRIVERS"),
 }
 """Name to "module:attribute"; a new family adds its lines here.
 
