@@ -4,6 +4,7 @@ import math
 
 _SMOOTHING = 10.0  # s
 _SILENCE = 2.0  # s; reports come twice a second, so a longer gap means that nothing is hashed
+_LEAST = 0.05  # s; a report that was on its way when work began tells of a time before it
 
 
 class ClaimedRate:
@@ -28,7 +29,7 @@ class ClaimedRate:
         self._updated = now
 
     def hashrate(self, now: float) -> float:
-        """Return H/s; it fades when no more hashes are reported."""
+        """Return H/s, 0 until there is time to measure; it fades when no more are reported."""
         silence = now - self._updated
         seconds = self._seconds + (silence if silence > _SILENCE else 0.0)
-        return self._hashes / seconds if seconds > 0 else 0.0
+        return self._hashes / seconds if seconds >= _LEAST else 0.0

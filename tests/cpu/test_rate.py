@@ -49,3 +49,12 @@ def test_a_new_start_forgets_what_was() -> None:
     assert rate.hashrate(now + 100) == 0.0
     rate.add(50, now + 100.5)
     assert rate.hashrate(now + 100.5) == pytest.approx(100)
+
+
+def test_a_report_from_before_the_start_claims_nothing_absurd() -> None:
+    rate = ClaimedRate(0.0)
+    rate.start(100.0)
+
+    rate.add(5_000_000, 100.009)
+
+    assert rate.hashrate(100.009) == 0.0
