@@ -286,7 +286,8 @@ class Chain:
     def _solution(self, answer: NonceFound) -> ChipSolution | None:
         use = self._slots.find(answer.slot)
         if use is None or answer.midstate >= len(use.versions):
-            self.dropped.unknown_slot += 1
+            # Before the first job chips answer the jobs of nothing that open their cores.
+            self.dropped.unknown_slot += self._jobs_sent > 0
             return None
         if not use.current:
             self.dropped.stale += 1
