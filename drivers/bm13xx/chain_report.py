@@ -3,27 +3,31 @@
 from collections.abc import Sequence
 
 from drivers.bm13xx.chain import Chain
+from drivers.bm13xx.counters import ChipReport
 from drivers.bm13xx.recovery import Watchdog
 
 
-def degradation(chain: Chain, now: float) -> str:
+def degradation(chain: Chain, reports: Sequence[ChipReport]) -> str:
     """Return in words which chips do not mine; empty if all do."""
     parts = []
+    silent = [report.chip for report in reports if report.silent]
     if chain.missing:
         parts.append(f"{chain.missing} of {chain.chips + chain.missing} chips did not answer")
-    if silent := chain.silent_chips(now):
+    if silent:
         parts.append(f"{_named(silent)} of {chain.chips} silent")
     return f"degraded: {', '.join(parts)}" if parts else ""
 
 
-def chain_details(chain: Chain, watchdog: Watchdog, now: float) -> dict[str, object]:
+def chain_details(
+    chain: Chain, watchdog: Watchdog, reports: Sequence[ChipReport]
+) -> dict[str, object]:
     """Return the details of a device's snapshot that concern its chips."""
-    dropped, reports = chain.dropped, chain.reports(now)
+    dropped = chain.dropped
     return {
         "chips": chain.chips,
         "chips_missing": chain.missing,
-        "chips_silent": list(chain.silent_chips(now)),
-        "degraded": bool(degradation(chain, now)),
+        "chips_silent": [report.chip for report in reports if report.silent],
+        "degraded": bool(degradation(chain, reports)),
         "nonces": chain.nonces,
         "ticket_difficulty": chain.ticket_difficulty,
         "proven_hashrate": sum(report.proven for report in reports),

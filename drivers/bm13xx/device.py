@@ -4,13 +4,14 @@ One coroutine, `Bm13xxDevice.run`, does everything that takes time; what a job o
 happens in plain calls (`mining`). The board around the chips, if any, is its `Surroundings`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 
 from drivers.api import Context, DeviceState, DeviceStats, Setpoint
 from drivers.bm13xx.chain import Chain
 from drivers.bm13xx.chain_report import chain_details, degradation
 from drivers.bm13xx.chip import ChipSpec
+from drivers.bm13xx.counters import ChipReport
 from drivers.bm13xx.failure import Failure
 from drivers.bm13xx.mining import Mining
 from drivers.bm13xx.ports import DATA, Ports
@@ -118,9 +119,9 @@ class Bm13xxDevice:
 
     def stats(self) -> DeviceStats:
         """Return a snapshot; the hash rate is nominal: from frequency, cores and chips."""
-        now = self._clock.monotonic()
+        reports = self._chain.reports(self._clock.monotonic())
         board = self._board.snapshot()
-        state, reason = self._state(now, board.waiting_for)
+        state, reason = self._state(reports, board.waiting_for)
         return DeviceStats(
             state=state,
             reason=reason,
@@ -130,7 +131,7 @@ class Bm13xxDevice:
             power=board.power,
             frequency_mhz=self._mhz_now() if self._phase is _Phase.MINING else None,
             details={
-                **chain_details(self._chain, self._mining.watchdog, now),
+                **chain_details(self._chain, self._mining.watchdog, reports),
                 **board.details,
                 "starts": self._starts,
                 "baud_rate": self._wire.baud_rate,
@@ -276,7 +277,7 @@ class Bm13xxDevice:
         else:
             self._log.info("device.ready", **facts)
 
-    def _state(self, now: float, waiting_for: str) -> tuple[DeviceState, str]:
+    def _state(self, reports: Sequence[ChipReport], waiting_for: str) -> tuple[DeviceState, str]:
         if self._phase is _Phase.STOPPED and self._problem:
             return DeviceState.FAILED, self._problem
         state, reason = self._phase.value
@@ -287,7 +288,7 @@ class Bm13xxDevice:
                 reason = self._target().reason
             case _Phase.MINING:
                 state = state if self._mining.has_work else DeviceState.WAITING
-                reason = degradation(self._chain, now) or self._target().reason
+                reason = degradation(self._chain, reports) or self._target().reason
         return state, reason
 
     def _write(self, data: bytes) -> None:
