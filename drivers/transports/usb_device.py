@@ -71,7 +71,7 @@ def devices(backend: object | None = None, *, wanted_by: str = "USB") -> Iterato
 def libusb(wanted_by: str = "USB") -> object:
     """Return pyusb's backend for libusb 1.0; raise UsbLibraryMissingError without it."""
     _pyusb(wanted_by)
-    from usb.backend import libusb1  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; loads a library
+    from usb.backend import libusb1  # noqa: PLC0415 - loads a library
 
     with _loading:
         backend: object = libusb1.get_backend()
@@ -86,7 +86,7 @@ def libusb(wanted_by: str = "USB") -> object:
 
 def _pyusb(wanted_by: str) -> ModuleType:
     try:
-        import usb.core  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; slow, and not everybody has USB
+        import usb.core  # noqa: PLC0415 - slow, and not everybody has USB
     except ImportError as error:
         raise UsbLibraryMissingError(wanted_by, library="pyusb", command=PYUSB_COMMAND) from error
     core: ModuleType = usb.core
@@ -157,7 +157,7 @@ class UsbDevice:
 
     def claim(self, interfaces: Iterable[int]) -> None:
         """Take interfaces for ourselves alone, from the kernel's driver if it has them."""
-        from usb.util import claim_interface  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
+        from usb.util import claim_interface  # noqa: PLC0415 - as above
 
         with _handover:
             for interface in interfaces:

@@ -70,7 +70,7 @@ _BY_LIBUSB_CODE = {
 
 def fault_of(error: OSError) -> Fault:
     """Return what an error of pyusb, all of which are OSErrors, means."""
-    from usb.core import USBTimeoutError  # type: ignore[import-untyped]  # noqa: PLC0415 - no types; who has such an error has pyusb
+    from usb.core import USBTimeoutError  # noqa: PLC0415 - who has such an error has pyusb
 
     if isinstance(error, USBTimeoutError):
         return Fault.QUIET

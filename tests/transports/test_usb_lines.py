@@ -9,7 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import usb.backend.libusb1  # type: ignore[import-untyped]  # pyusb has no types
+import usb.backend.libusb1
 
 from drivers.errors import TransportLostError
 from drivers.transports import usb_connect, usb_device

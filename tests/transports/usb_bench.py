@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
-import usb.backend  # type: ignore[import-untyped]  # pyusb has no types
-import usb.core  # type: ignore[import-untyped]  # as above
+import usb.backend
+import usb.core
 
 LIBUSB_CODES = {
     errno.EIO: -1,
