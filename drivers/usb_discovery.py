@@ -79,29 +79,46 @@ def is_still(known: PortInfo, now: PortInfo) -> bool:
 
 
 def libusb_ports(backend: object | None = None) -> tuple[PortInfo, ...]:
-    """Return the USB bridges that a pyusb IBackend knows, libusb unless given.
+    """Return the USB bridges that a pyusb IBackend knows, libusb unless given."""
+    return tuple(found.port for found in LibusbScanner(backend)())
 
-    A device whose strings cannot be read (no permission, just unplugged) has none. Empty where
-    libusb is missing or fails.
+
+class LibusbScanner:
+    """Scans what a pyusb IBackend knows, libusb unless given; usable where `scan` is.
+
+    Strings are asked of a device once per plug, since that opens it. One that does not tell them
+    (no permission, just unplugged) has none. Nothing is found where libusb is missing or fails.
     """
-    with suppress(OSError, PortOpenError):
+
+    def __init__(self, backend: object | None = None) -> None:
+        self._backend = backend
+        self._known: dict[str, PortInfo] = {}
+
+    def __call__(self) -> tuple[Found, ...]:
+        """Return the bridges there are now."""
+        present: dict[str, PortInfo] = {}
+        with suppress(OSError, PortOpenError):
+            for device in devices(self._backend):
+                if kind_of(device.idVendor, device.idProduct) or _has_acm(device):
+                    key = f"{PREFIX}{place_of(device)}#{device.address}"
+                    present[key] = self._known.get(key) or _described(device)
+        self._known = {key: port for key, port in present.items() if _says_something(port)}
         return tuple(
-            _described(device)
-            for device in devices(backend)
-            if kind_of(device.idVendor, device.idProduct) or _has_acm(device)
+            Found(port=port, attachment=key, ready=True) for key, port in sorted(present.items())
         )
-    return ()
+
+
+_by_libusb = LibusbScanner()
 
 
 def scan(
-    root: Path = _ROOT, *, without_sysfs: Callable[[], Sequence[PortInfo]] = libusb_ports
+    root: Path = _ROOT, *, without_sysfs: Callable[[], Sequence[Found]] = _by_libusb
 ) -> tuple[Found, ...]:
     """Return the ports there are now, ready or not: those of `discovery.scan` first."""
     terminals = discovery.scan(root)
     directory = root / "sys/bus/usb/devices"
     if not directory.is_dir():
-        found = [Found(port=one, attachment=one.name, ready=True) for one in without_sysfs()]
-        return (*terminals, *found)
+        return (*terminals, *without_sysfs())
     bridges = {attachment(device): device for device in _bridges(directory)}
     merged = [_with_place(one, bridges.pop(one.attachment, None)) for one in terminals]
     others = [_without_tty(device, key, root) for key, device in sorted(bridges.items())]
@@ -198,6 +215,10 @@ def _described(device: Any) -> PortInfo:  # noqa: ANN401 - pyusb has no types
         product=_string(device, "product"),
         serial=_string(device, "serial_number"),
     )
+
+
+def _says_something(port: PortInfo) -> bool:
+    return bool(port.manufacturer or port.product or port.serial)
 
 
 def _string(device: Any, name: str) -> str:  # noqa: ANN401 - as above

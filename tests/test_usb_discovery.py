@@ -17,6 +17,7 @@ from drivers.hotplug import READY_WITHIN, PortAdded, PortChanges, PortRemoved, u
 from drivers.transports import usb_device
 from drivers.transports.usb_errors import UsbLibraryMissingError
 from drivers.usb_discovery import (
+    LibusbScanner,
     identity,
     is_still,
     libusb_ports,
@@ -279,6 +280,7 @@ def test_libusb_lists_bridges_only_and_opens_none_it_need_not() -> None:
     assert (found[0].manufacturer, found[0].product, found[0].serial) == COMPAC_F
     assert (found[1].product, found[1].serial) == ("Bitaxe", "")
     assert mouse.calls == []
+    assert stick.handles == board.handles == set()
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.EPIPE, errno.ENODEV])
@@ -307,9 +309,37 @@ def test_without_libusb_there_are_no_usb_ports(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_without_sysfs_libusb_is_asked(tmp_path: Path) -> None:
-    port = PortInfo(paths=("usb:1-1",), vid=0x0403)
-    [found] = scan(tmp_path, without_sysfs=lambda: (port,))
-    assert (found.port, found.ready) == (port, True)
+    scanner = LibusbScanner(ScriptedBackend(ftdi_stick()))
+    [found] = scan(tmp_path, without_sysfs=scanner)
+    assert (found.port.paths, found.port.serial, found.ready) == (("usb:1-1",), "10051234", True)
+
+
+def test_a_device_is_asked_for_its_strings_once_per_plug() -> None:
+    stick, changes = ftdi_stick(), PortChanges()
+    scanner = LibusbScanner(ScriptedBackend(stick))
+
+    first = [changes.update(scanner(), 0.0) for _ in range(3)]
+    assert [len(events) for events in first] == [1, 0, 0]
+    assert stick.calls.count("open") == 1
+
+    stick.plugged = False
+    assert [type(event) for event in changes.update(scanner(), 1.0)] == [PortRemoved]
+    stick.plugged, stick.address = True, 6
+    assert [type(event) for event in changes.update(scanner(), 2.0)] == [PortAdded]
+    assert stick.calls.count("open") == 2
+
+
+def test_a_device_that_told_nothing_is_asked_again() -> None:
+    stick, changes = ftdi_stick(), PortChanges()
+    scanner = LibusbScanner(ScriptedBackend(stick))
+    stick.control_faults.extend([errno.EACCES] * 20)
+    changes.update(scanner(), 0.0)
+    stick.control_faults.clear()
+
+    events = changes.update(scanner(), 1.0)
+
+    assert [type(event) for event in events] == [PortRemoved, PortAdded]
+    assert events[1].port.serial == "10051234"
 
 
 def test_the_machine_that_runs_this_can_be_scanned() -> None:
