@@ -103,7 +103,7 @@ class Exchange:
         self.counters = Counters()
         self.engines: dict[int, int] = {}
         self.temperature: float | None = None
-        self.mhz = 0.0
+        self.mhz = model.clocks.default or 0.0 if model.clocks else 0.0
         self._model = model
         self._form = model.form
         self._target = ticket_target(ticket)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from random import Random
 
-from drivers.api import Context, DeviceStats, Solution, Work
+from drivers.api import Context, DeviceStats, Miner, Solution, Work
 from drivers.icarus.device import IcarusDevice
 from drivers.icarus.driver import DRIVERS
 from drivers.icarus.emulated import EmulatedIcarus
@@ -116,6 +116,7 @@ class Rig:
         scale: float = SCALE,
         ticket: float = SCALE / HITS,
         ports: Ports | None = None,
+        miner: Miner | None = None,
         **settings: object,
     ) -> None:
         self.log = RecordingLog()
@@ -129,7 +130,7 @@ class Rig:
         )
         self.port = InProcessPort(self.emulated, searcher=search_here)
         self.context = Context(
-            name="rig", miner=self.miner, clock=LoopClock(), random=Random(1), log=self.log
+            name="rig", miner=miner or self.miner, clock=LoopClock(), random=Random(1), log=self.log
         )
         self.device: IcarusDevice = DRIVERS[driver].on_ports(
             ports or self.port, {"scale": scale, "ticket": ticket, **settings}, self.context
