@@ -9,6 +9,7 @@ import pytest
 
 from drivers.api import Context, PortInfo
 from drivers.bm13xx.boards.bitaxe_gamma import BITAXE_GAMMA
+from drivers.bm13xx.boards.table import BOARDS
 from drivers.bm13xx.controls import Controls, ControlsRequest, Readings, SafeOffError
 from drivers.bm13xx.driver import DRIVERS, BoardDriver
 from drivers.bm13xx.emulated_boards import emulated_device
@@ -16,6 +17,7 @@ from drivers.bm13xx.emulated_plug import InProcessPorts
 from drivers.bm13xx.emulated_port import search_here
 from drivers.errors import DriverError, SettingError
 from drivers.transports.base import OnLost
+from drivers.transports.errors import PortOpenError
 from tests.bm13xx.device_rig import SLOW, RecordingMiner, Rig
 from tests.stand_ins import RecordingLog
 from tests.virtual_time import LoopClock
@@ -191,6 +193,33 @@ async def test_a_board_that_a_killed_process_left_on_is_switched_off() -> None:
         "regulator reads off",
         "fan at 100 %",
     )
+
+
+@pytest.mark.parametrize("name", sorted(set(BOARDS) - {"piaxe"}))
+async def test_every_board_can_be_switched_off_by_name(name: str) -> None:
+    rig = Rig(name)
+    driver = DRIVERS[name]
+    assert isinstance(driver, BoardDriver)
+
+    seen = await driver.safe_off_on(rig.ports, {}, rig.context)
+
+    assert "fan at 100 %" in seen
+    assert rig.emulated.chain.dead
+
+
+async def test_a_board_that_is_not_there_is_an_error_and_nothing_to_be_made_safe() -> None:
+    rig = Rig("bitaxe-gamma")
+    async with rig.running():
+        await rig.miner.solved(1)
+    rig.ports.unplug()
+    rig.log.events.clear()
+
+    assert isinstance(await rig.failure(), PortOpenError)
+    assert not rig.log.named("board.unsafe")
+    driver = DRIVERS["bitaxe-gamma"]
+    assert isinstance(driver, BoardDriver)
+    with pytest.raises(SafeOffError, match="no such port"):
+        await driver.safe_off_on(rig.ports, {}, rig.context)
 
 
 async def test_a_board_needs_both_of_its_ports() -> None:
