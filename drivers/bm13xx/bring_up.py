@@ -210,8 +210,8 @@ class ChainSetup:
                 yield Send(data=self.ticket_frame())
             case Do.SET_VERSIONS:
                 yield Send(data=self.version_frame())
-            case Do.RAMP:
-                yield from self._ramp(mhz)
+            case Do.RAMP:  # chips without a reset line may still run at what was set before
+                yield from self._ramp(mhz) if mhz != self.mhz else self._set_clock(mhz)
             case Do.SET_HASH_COUNT:
                 yield from self._hash_count(mhz)
             case Do.SWITCH_BAUD:
@@ -237,14 +237,16 @@ class ChainSetup:
         return Send(data=b"".join(self.write(*write, chip) for write in writes))
 
     def _ramp(self, mhz: float) -> Iterator[Action]:
-        limits = self.spec.frequency
-        for step in frequency_ramp(self.mhz, mhz, limits.ramp_step):
-            setting = self.spec.pll.nearest(step)
-            *first, last = (self.write(*write) for write in setting.writes)
-            for frame in first:
-                yield Send(data=frame)
-            yield Send(data=last, pause=limits.ramp_pause)
-            self.mhz = setting.mhz
+        for step in frequency_ramp(self.mhz, mhz, self.spec.frequency.ramp_step):
+            yield from self._set_clock(step)
+
+    def _set_clock(self, mhz: float) -> Iterator[Action]:
+        setting = self.spec.pll.nearest(mhz)
+        *first, last = (self.write(*write) for write in setting.writes)
+        for frame in first:
+            yield Send(data=frame)
+        yield Send(data=last, pause=self.spec.frequency.ramp_pause)
+        self.mhz = setting.mhz
 
     def _hash_count(self, mhz: float) -> Iterator[Action]:
         if self.spec.hash_count is not None:

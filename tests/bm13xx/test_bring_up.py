@@ -1,4 +1,5 @@
 from itertools import takewhile
+from random import Random
 
 import pytest
 
@@ -6,6 +7,8 @@ from drivers.bm13xx.bm1384 import bm1384_open_core_job
 from drivers.bm13xx.bring_up import Action, AwaitSilence, Send, SwitchBaud
 from drivers.bm13xx.chain import Chain
 from drivers.bm13xx.chips.table import CHIPS
+from drivers.bm13xx.emulated import EmulatedChain
+from drivers.bm13xx.emulated_models import MODELS
 from drivers.bm13xx.frames import COMMANDS, SetAddress, WriteRegister
 from drivers.bm13xx.jobs import bare_open_core_job
 from drivers.bm13xx.pll import SearchedPll
@@ -302,6 +305,23 @@ def test_a_chain_can_be_brought_up_again(name: str) -> None:
 
     assert start[0] == SwitchBaud(115_200)
     assert chain.mhz == CHIPS[name].frequency.ramp_from
+
+
+@pytest.mark.parametrize("name", EVERY)
+def test_chips_left_running_fast_are_slowed_down_even_to_where_a_ramp_would_begin(
+    name: str,
+) -> None:
+    slow = CHIPS[name].frequency.ramp_from
+    emulated = EmulatedChain(MODELS[name], 2, random=Random(1))
+
+    for mhz in (300.0, slow):
+        chain = Chain(CHIPS[name], chips=2)
+        for action in chain.bring_up(mhz):
+            if isinstance(action, Send):
+                chain.receive_data(emulated.receive_data(action.data))
+
+        assert [chip.clock_mhz for chip in emulated.chips] == pytest.approx([mhz, mhz], rel=0.01)
+        assert chain.mhz == pytest.approx(mhz, rel=0.01)
 
 
 def all_writes(frames: list[bytes]) -> list[WriteRegister]:
