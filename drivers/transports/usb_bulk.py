@@ -15,6 +15,7 @@ from drivers.transports.bridges.bridge import DTR, EIGHT_N_1, RTS, Control, Line
 from drivers.transports.errors import LineControlError
 from drivers.transports.usb_connect import Connection, connect, near_rate, perform
 from drivers.transports.usb_errors import Fault, Patience, fault_of, words_of
+from drivers.transports.usb_opening import open_in_thread
 from drivers.transports.usb_reader import Reader
 from drivers.transports.usb_writer import Writer
 
@@ -60,20 +61,8 @@ async def open_usb_port(
             backend=backend,
         )
 
-    opening = asyncio.get_running_loop().run_in_executor(None, work)
-    try:
-        connection = await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_close_late)
-        raise
+    connection = await open_in_thread(work, lambda connection: connection.device.close())
     return UsbBulkTransport(connection, on_data=on_data, on_lost=on_lost)
-
-
-def _close_late(opening: asyncio.Future[Connection]) -> None:
-    """Give back a device that opened after everyone stopped waiting for it."""
-    if not opening.cancelled() and opening.exception() is None:
-        device = opening.result().device
-        asyncio.get_running_loop().run_in_executor(None, device.close)
 
 
 class UsbBulkTransport:
@@ -110,8 +99,7 @@ class UsbBulkTransport:
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._reader = Reader(
             connection.device,
-            endpoint=connection.endpoints.incoming,
-            packet_size=connection.endpoints.packet_size,
+            connection.endpoints,
             many=connection.bridge.is_packed,
             received=self._received,
             lost=self._failed,

@@ -9,12 +9,14 @@ claims of itself for other requests to an interface only.
 
 import asyncio
 from contextlib import ExitStack, suppress
+from functools import partial
 
 from drivers.transports.bridges.bridge import Bridge, Control
 from drivers.transports.errors import LineControlError
 from drivers.transports.usb_connect import known_bridge, perform
 from drivers.transports.usb_device import UsbDevice, find_device
 from drivers.transports.usb_errors import Fault, Patience, fault_of, open_error
+from drivers.transports.usb_opening import open_in_thread
 from drivers.transports.usb_writer import Writer
 
 CLOSE_WITHIN = 0.5
@@ -28,12 +30,9 @@ async def open_bridge_lines(
 
     Raises PortOpenError; LineControlError if the bridge has no pins.
     """
-    opening = asyncio.get_running_loop().run_in_executor(None, _open, path, uart, backend)
-    try:
-        device, bridge = await asyncio.shield(opening)
-    except asyncio.CancelledError:
-        opening.add_done_callback(_close_late)
-        raise
+    device, bridge = await open_in_thread(
+        partial(_open, path, uart, backend), lambda opened: opened[0].close()
+    )
     return BridgeLines(device, bridge)
 
 
@@ -139,10 +138,3 @@ def _reset(path: str, backend: object | None) -> None:
         if fault_of(error) is not Fault.GONE:  # that is: it is back under another address
             raise open_error(path, device.node, error) from error
     device.close()
-
-
-def _close_late(opening: asyncio.Future[tuple[UsbDevice, Bridge]]) -> None:
-    """Give back a device that opened after everyone stopped waiting for it."""
-    if not opening.cancelled() and opening.exception() is None:
-        device, _ = opening.result()
-        asyncio.get_running_loop().run_in_executor(None, device.close)

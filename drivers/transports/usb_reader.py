@@ -4,7 +4,7 @@ from array import array
 from collections.abc import Callable
 from threading import Event, Thread
 
-from drivers.transports.usb_device import UsbDevice
+from drivers.transports.usb_device import Endpoints, UsbDevice
 from drivers.transports.usb_errors import Fault, Patience, fault_of
 
 READ_TIMEOUT = 100
@@ -25,18 +25,17 @@ class Reader:
     def __init__(
         self,
         device: UsbDevice,
+        endpoints: Endpoints,
         *,
-        endpoint: int,
-        packet_size: int,
         many: bool,
         received: Callable[[bytes], None],
         lost: Callable[[str], None],
         is_over: Callable[[], bool],
     ) -> None:
         self._device = device
-        self._endpoint = endpoint
-        packets = max(1, _LARGEST_READ // packet_size) if many else 1
-        self._buffer = array("B", bytes(packets * packet_size))
+        self._endpoint = endpoints.incoming
+        packets = max(1, _LARGEST_READ // endpoints.packet_size) if many else 1
+        self._buffer = array("B", bytes(packets * endpoints.packet_size))
         self._received = received
         self._lost = lost
         self._is_over = is_over

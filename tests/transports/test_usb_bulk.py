@@ -210,6 +210,22 @@ async def test_giving_up_while_opening_leaves_nothing_open() -> None:
     assert (device.handles, device.kernel_driver) == (set(), {0})
 
 
+@pytest.mark.parametrize("chances", [0, 1, 20])
+def test_a_program_that_ends_while_opening_leaves_the_kernels_driver(chances: int) -> None:
+    device = ftdi_stick(kernel_driver={0})
+
+    async def ending() -> None:
+        opening = asyncio.ensure_future(opened(device, Recorder()))
+        for _ in range(chances):
+            await asyncio.sleep(0.0005)
+        opening.cancel()
+
+    asyncio.run(ending())
+
+    assert usb_threads() == []
+    assert (device.kernel_driver, device.handles) == ({0}, set())
+
+
 def test_a_loop_that_ends_without_closing_ends_the_threads() -> None:
     device = ftdi_stick(kernel_driver={0})
     asyncio.run(opened(device, Recorder()))
