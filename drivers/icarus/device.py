@@ -6,10 +6,12 @@ gets no more work and is idle when it has tried all nonces of the last one.
 """
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 
 from drivers.api import Context, DeviceState, DeviceStats, Setpoint
-from drivers.errors import DriverError, OverheatError
+from drivers.errors import DriverError, OverheatError, SettingError
 from drivers.icarus.commands import cairnsmore_flash, set_voltage
 from drivers.icarus.detection import division_of, recognize
 from drivers.icarus.exchange import Exchange, silent_engines
@@ -18,7 +20,7 @@ from drivers.icarus.mining import Mining
 from drivers.icarus.model import Model
 from drivers.icarus.ports import Ports
 from drivers.icarus.recovery import DeviceSilentError, Stage
-from drivers.icarus.settings import IcarusSettings
+from drivers.icarus.settings import IcarusSettings, parsed
 from drivers.icarus.target import Target, target_of
 from drivers.icarus.timing import Division, Timing
 from drivers.icarus.wire import Wire
@@ -28,6 +30,9 @@ LOOK_EVERY = 1.0
 
 CLOCK_SETTLE = 0.5
 """Seconds after a change of frequency; bfgminer found them necessary for it to take."""
+
+ADJUSTABLE = ("frequency", "max_temperature")
+"""Settings that may change while a device runs."""
 
 CLOCK_REPEAT = 0.1
 VOLTAGE_SETTLE = 0.5
@@ -100,6 +105,20 @@ class IcarusDevice:
         self._setpoint = setpoint
         if not setpoint.run:
             self._mining.stop()
+        if self._failure:
+            self._failure.nudge()
+
+    def adjust(self, settings: Mapping[str, object]) -> None:
+        """Take a new frequency or temperature limit, all of ``settings`` or none.
+
+        Raises SettingError for one that is unknown, out of range, or cannot change by now.
+        """
+        given = parsed(self._model.name, settings, self._model)
+        for name in settings:
+            if name not in ADJUSTABLE:
+                raise SettingError(self._model.name, name, "cannot change while it runs")
+        changes = {name: getattr(given, name) for name in settings}
+        self._settings = replace(self._settings, **changes)
         if self._failure:
             self._failure.nudge()
 

@@ -5,7 +5,13 @@ import asyncio
 import pytest
 
 from drivers.api import DeviceState, Setpoint
-from drivers.errors import BringUpError, DriverError, OverheatError, TransportLostError
+from drivers.errors import (
+    BringUpError,
+    DriverError,
+    OverheatError,
+    SettingError,
+    TransportLostError,
+)
 from drivers.icarus.detection import WrongDeviceError
 from drivers.icarus.models.table import MODELS
 from drivers.peripherals.emulated_faults import Faults
@@ -204,6 +210,22 @@ async def test_a_limit_in_mhz_is_kept_while_mining_goes_on() -> None:
     assert at_chip == 175
     assert limited.claimed_hashrate == pytest.approx(252 * 175e6 * SCALE)
     assert rig.device.stats().hardware_errors == 0
+
+
+async def test_the_frequency_can_be_changed_while_it_runs() -> None:
+    rig = Rig("antminer-u1")
+
+    async with rig.running():
+        await rig.miner.solved(5)
+        rig.device.adjust({"frequency": "250"})
+        await rig.miner.until(lambda: rig.emulated.mhz == 250)
+        await rig.miner.solved(5)
+        for refused in ({"frequency": 900}, {"scale": 0.5}, {"colour": "red"}):
+            with pytest.raises(SettingError):
+                rig.device.adjust({"frequency": 150, **refused})
+        stats = rig.device.stats()
+
+    assert (stats.frequency_mhz, stats.hardware_errors) == (250, 0)
 
 
 @pytest.mark.parametrize(("name", "mhz"), [("antminer-u1", 50), ("block-erupter", 300)])
