@@ -18,6 +18,7 @@ from stratum_client.session_events import Event, Failed
 MAX_UNSENT = 1 << 20
 """Bytes that may wait for a pool to read them: thousands of shares."""
 
+GENTLE_CLOSE = 0.3
 KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 3))
 
 
@@ -93,10 +94,10 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     async def finish(self) -> None:
-        """Close gently: what was written is still sent, within a second."""
+        """Close gently: what was written may still leave, for a moment."""
         if self._transport and not self._transport.is_closing():
             self._transport.close()
-            await asyncio.wait([self.lost], timeout=1)
+            await asyncio.wait([self.lost], timeout=GENTLE_CLOSE)
         self.close(ConnectionLostError(self._address, "closed by us"))
 
     def _process(self, events: list[Event]) -> None:

@@ -27,7 +27,7 @@ from stratum_client.supervise import SupervisedDevice
 ANSWER_WAIT = 1.0
 """How long a clean end waits for the pool's answers to shares in flight."""
 
-DEVICE_WAIT = 1.5
+DEVICE_WAIT = 1.2
 """How long a clean end waits for devices to come to rest before it asks what pools still owe."""
 
 EXIT_OK = 0

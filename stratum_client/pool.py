@@ -15,7 +15,12 @@ from drivers.header import difficulty_of, pack_header
 from stratum_client.backoff import Backoff
 from stratum_client.config import PoolConfig
 from stratum_client.connection import Connection, dial
-from stratum_client.errors import AuthorizationError, ConnectionLostError, StratumError
+from stratum_client.errors import (
+    AuthorizationError,
+    ConnectionLostError,
+    PoolRefusedError,
+    StratumError,
+)
 from stratum_client.habits import PoolHabits
 from stratum_client.job import CoinbasePrefix, Fate, Job, SessionId, Share
 from stratum_client.miner import Miner
@@ -213,10 +218,16 @@ class Pool:
         session, now = connection.session, self._clock.monotonic()
         if not session.heard_a_line:
             self._habits.closed_before_a_word(configured=session.configured, now=now)
-        granted = session.subscription
-        self._resume_id = granted.session_id if granted else None
+        if session.subscription:
+            self._resume_id = session.subscription.session_id
+        elif session.heard_a_line:
+            self._resume_id = None  # perhaps it was the id that the pool did not like
+        refused = connection.lost.done() and isinstance(connection.lost.result(), PoolRefusedError)
         for share in session.unanswered():
-            self._keep(share, sent_before=True)
+            if refused:  # "duplicate" would no longer mean that it had been accepted
+                self._drop(share, Fate.UNANSWERED, "the pool refused what came before")
+            else:
+                self._keep(share, sent_before=True)
         if self._gone is None:
             loop = asyncio.get_running_loop()
             self._gone = loop.call_later(

@@ -204,3 +204,16 @@ async def test_every_size_of_extranonce2_works(size: int, profile_difficulty: fl
 
     assert bench.ours.fates[Fate.REJECTED] == 0
     bench.assert_tallies_agree()
+
+
+async def test_a_connection_that_dies_before_a_word_does_not_cost_the_session() -> None:
+    async with mining(settings_with(resume=True)) as bench:
+        await bench.mine_shares(10)
+        before = bench.log.named("pool.subscribed")[-1]["extranonce1"]
+        bench.server.inject("close,on=mining.subscribe,times=2")
+        bench.server.drop_clients()
+        await bench.until(lambda: len(bench.log.named("pool.subscribed")) >= 2)
+        await bench.mine_shares(10)
+
+    assert bench.log.named("pool.subscribed")[-1]["extranonce1"] == before
+    bench.assert_tallies_agree()
