@@ -122,12 +122,12 @@ class GuardedBoard:
         """Switch the chips on and let the guard judge them from now on."""
         if self._is_on:
             return
-        await self._switch_on(self._controls.power_on(self._settings.voltage))
+        await self._switch_on(lambda: self._controls.power_on(self._settings.voltage))
 
     async def reset_chips(self) -> None:
         """Pulse the reset; the diodes read garbage meanwhile."""
         self._let_go()
-        await self._switch_on(self._controls.reset_chips())
+        await self._switch_on(self._controls.reset_chips)
 
     async def power_off(self) -> None:
         """Switch the chips off; the fans go on by temperature."""
@@ -184,7 +184,8 @@ class GuardedBoard:
         """Make sure that the board is off; what cannot be made sure of is told loudly."""
         try:
             if self._was_reached:
-                fan = self._board.cooling.floor if self._is_cool() else FULL
+                is_cool = self._is_cool() and not isinstance(self._verdict, Tripped)
+                fan = self._board.cooling.floor if is_cool else FULL
                 seen = await self._controls.finish_safe_off(fan)
                 self._log.info("board.safe", seen=", ".join(seen))
         except DriverError as error:
@@ -288,12 +289,12 @@ class GuardedBoard:
         works = self._is_on or not spec.powered_only
         return works and (name in self._seen or not spec.optional)
 
-    async def _switch_on(self, switched: Awaitable[None]) -> None:
+    async def _switch_on(self, switch: Callable[[], Awaitable[None]]) -> None:
         """Let the board be switched on and judge it from then; raise what happens meanwhile."""
         assert self._failure
         self._failure.check()
         try:
-            await switched
+            await switch()
         except RequestAbandonedError:
             self._failure.check()  # why it was abandoned tells more
             raise
@@ -340,11 +341,15 @@ class GuardedBoard:
         return None if nearest is None else known[nearest]
 
     def _is_cool(self) -> bool:
-        """Tell whether every sensor that can be read with the chips off is well below its limit."""
-        return not isinstance(self._verdict, Tripped) and all(
-            value is not None and value <= self._sensors[name].limits.resume
+        """Tell whether all that was last read of the sensors is well below the limits."""
+        read = {
+            name: value
             for name, value in self._readings.temperatures.items()
             if name in self._sensors and name in self._seen
+        }
+        return bool(read) and all(
+            value is not None and value <= self._sensors[name].limits.resume
+            for name, value in read.items()
         )
 
 
