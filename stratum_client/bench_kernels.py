@@ -69,8 +69,7 @@ _Order = tuple[str, int, float]
 class _Hasher:
     """A process that hashes when it is told to; gone at the end of the ``with`` block.
 
-    Forked, for that brings the verified kernels along and asks nothing of the main module. Those
-    started later hold copies of the pipes of those before: the last has to end first.
+    Forked, for that brings the verified kernels along and asks nothing of the main module.
     """
 
     def __init__(self) -> None:
@@ -91,6 +90,7 @@ class _Hasher:
         trace: TracebackType | None,
     ) -> None:
         self._orders.close()
+        self._process.terminate()  # it may be in the middle of a window
         self._process.join()
         self._process.close()
 
@@ -114,8 +114,8 @@ def _together(hashers: Sequence[_Hasher], order: _Order) -> float:
 def _hash_on_orders(
     far_end: "Connection[_Order, float]", orders: "Connection[float, _Order]"
 ) -> None:
-    """Hash until the other side hangs up; an interrupt from the keyboard is its business."""
-    far_end.close()  # our copy of it, or we would never hear of the end
+    """Hash until told to end; an interrupt from the keyboard is the other side's business."""
+    far_end.close()  # our copy of it, so that we hear if the other side dies
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, BrokenPipeError):
         while True:
