@@ -254,16 +254,6 @@ def test_a_plain_bridge_echoes_and_times_out_when_idle() -> None:
     assert failed(error) == (-7, errno.ETIMEDOUT)
 
 
-def test_a_burst_of_whole_packets_ends_a_transfer_with_an_empty_one() -> None:
-    one = rig(CP2102)
-    found = one.opened()
-    talk_cp210x(found)
-
-    found.write(0x01, bytes(128))
-
-    assert len(found.read(0x81, 512, 1000)) == 128
-
-
 def test_a_read_smaller_than_the_packet_overflows() -> None:
     one = rig(CP2102)
     found = one.opened()

@@ -64,6 +64,14 @@ def test_a_short_latency_brings_data_sooner() -> None:
     assert packet(one) == b"\x01\x61nonce"
 
 
+def test_exactly_one_full_packet_does_not_wait_either() -> None:
+    one = rig(FT_X, now=Clock())
+    one.control(AT_115200)
+    one.device.write(bytes(62))
+
+    assert packet(one, size=64) == b"\x01\x61" + bytes(62)
+
+
 def test_a_full_packet_does_not_wait_for_the_timer() -> None:
     one = rig(FT_X, now=Clock())
     one.control(AT_115200)
@@ -200,6 +208,9 @@ def test_a_rate_that_overtakes_bytes_on_the_line_is_noticed() -> None:
     one.control("411e000000000400", "40420f00")
 
     assert one.device.bridge.ports[0].overtaken == 18
+    write(one, bytes(4), 0x01)
+    one.control("411e000000000400", "00c20100")
+    assert one.device.bridge.ports[0].overtaken == 22
 
 
 # -- FTDI: pins, modem lines, EEPROM
@@ -296,6 +307,16 @@ def test_a_port_is_dead_until_it_is_enabled() -> None:
     assert packet(one) == b"heard"
 
 
+def test_a_burst_of_whole_packets_ends_at_once_with_an_empty_one() -> None:
+    one = rig(STICKS["compac"], chips=EchoChips(baud_rate=0))
+    one.control("4100010000000000")
+
+    one.device.write(bytes(128))
+
+    assert packet(one) == bytes(128)
+    assert packet(one) is None
+
+
 def test_the_two_ports_of_a_cp2105_are_separate() -> None:
     one = rig(STICKS["compac-a1"])
     second = EchoChips()
@@ -370,6 +391,9 @@ def test_a_cdc_firmware_is_deaf_and_mute_without_dtr() -> None:
     write(one, b"early", 0x02)
     one.control("2122010000000000")
     write(one, b"heard", 0x02)
+
+    one.control("2122020000000000")
+    write(one, b"late", 0x02)
 
     assert bytes(one.chips.heard) == b"heard"
     assert packet(one, 0x82) == b"heard"

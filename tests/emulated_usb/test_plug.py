@@ -78,6 +78,19 @@ def test_a_device_that_comes_back_has_a_new_address_and_a_fresh_bridge() -> None
     assert error.value.errno == errno.ENODEV
 
 
+def test_what_was_enumerated_before_a_plug_cannot_be_opened_after_it() -> None:
+    one = rig(FT_X)
+    old = one.find()
+
+    one.bus.unplug(one.device)
+    one.bus.replug(one.device)
+
+    with pytest.raises(usb.core.USBError) as error:
+        old.get_active_configuration()
+    assert error.value.errno == errno.ENODEV
+    assert not one.device.handles
+
+
 def test_bus_powered_chips_lose_their_power_and_others_do_not() -> None:
     stick, board = rig(STICKS["compac"]), rig(STICKS["antminer-u3"])
     before = [len(one.chips.resets) for one in (stick, board)]

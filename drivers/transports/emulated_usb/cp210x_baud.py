@@ -39,9 +39,7 @@ _STEPS = (
 )
 """Up to which asked rate, which rate."""
 
-_CLOCK = 48_000_000
-_SLOW = 365
-"""Up to this rate the clock is divided by 4 first."""
+_CLOCK = 24_000_000
 
 
 def stepped(asked: int) -> float:
@@ -53,6 +51,5 @@ def divided(asked: int) -> float:
     """Return the rate of a CP2104, CP2105 or CP2102N, whole bit/s; 0.0 for none."""
     if asked <= 0:
         return 0.0
-    unit = 2 * (4 if asked <= _SLOW else 1)
-    divider = max(1, (_CLOCK + unit * asked // 2) // (unit * asked))
-    return float(_CLOCK // (unit * divider))
+    divider = max(1, (_CLOCK + asked // 2) // asked)
+    return float(_CLOCK // divider)

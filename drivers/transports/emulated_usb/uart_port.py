@@ -108,7 +108,8 @@ class UartPort:
     def unsent(self) -> int:
         """Return how many bytes are not yet on the line: it is slow, or CTS forbids it."""
         left = self._busy_until - self.now()
-        on_the_way = math.ceil(left * self.line.baud_rate / _BITS_PER_BYTE) if left > 0 else 0
+        bytes_left = left * self.line.baud_rate / _BITS_PER_BYTE if left > 0 else 0.0
+        on_the_way = math.ceil(round(bytes_left, 6))
         return on_the_way + len(self._held)
 
     @property
