@@ -102,7 +102,7 @@ def _missing_lines(missing: Mapping[str, str]) -> list[str]:
     names: dict[str, list[str]] = {}
     for name, reason in missing.items():
         names.setdefault(reason, []).append(name)
-    return [f"not here: {', '.join(group)}: {reason}" for reason, group in names.items()]
+    return [f"unavailable: {', '.join(group)}: {reason}" for reason, group in names.items()]
 
 
 def _columns(value: Percentiles) -> str:
