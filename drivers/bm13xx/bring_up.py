@@ -37,6 +37,7 @@ ROLLABLE = 0x1FFFE000
 
 _PACE = 0.01  # between writes; what factory firmware and kanoi's driver leave
 _COUNT_SILENCE = 0.5
+_COUNTS = 3
 _FIRST_TICKET = 256
 
 
@@ -218,11 +219,20 @@ class ChainSetup:
                 yield from self._switch_baud()
 
     def _count(self) -> Iterator[Action]:
+        """Count the chips, again if some are missing: a lost answer must not cost a chip."""
+        self.found = 0
+        for _ in range(_COUNTS):
+            yield from self._count_once()
+            if not 0 < self.found < self.expected:
+                return
+
+    def _count_once(self) -> Iterator[Action]:
         self._ids = []
         yield Send(data=self.read(CHIP_ID_REGISTER), pause=0.0)
         yield AwaitSilence(_COUNT_SILENCE)
         ids, self._ids = self._ids, None
-        self.found = min(ids.count(self.spec.chip_id), self.spec.most_chips)
+        heard = min(ids.count(self.spec.chip_id), self.spec.most_chips)
+        self.found = max(self.found, heard)
         if ids and not self.found:
             names = ", ".join(f"{number:04x}" for number in sorted(set(ids)))
             problem = f"expected {self.spec.name}, but the chips give their id as {names}"

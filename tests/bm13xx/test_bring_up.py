@@ -180,6 +180,16 @@ def test_fewer_chips_than_expected_are_missing_not_fatal(name: str) -> None:
     assert chain.nominal_hashrate == 11 * spec.hashes_per_clock * spec.frequency.default * 1e6
 
 
+def test_an_answer_that_is_lost_in_the_count_does_not_cost_a_chip() -> None:
+    chain, answering = Chain(CHIPS["bm1370"], chips=4), [3, 2, 4]
+
+    for action in chain.bring_up(525.0):
+        if isinstance(action, AwaitSilence):
+            chain.receive_data(wire.chip_id_reply(chain.spec) * answering.pop(0))
+
+    assert (chain.chips, chain.missing, answering) == (4, 0, [])
+
+
 def test_more_chips_than_expected_are_used() -> None:
     chain = Chain(CHIPS["bm1370"], chips=1)
 
