@@ -13,26 +13,13 @@ from typing import cast
 from drivers.api import Driver, PortInfo
 from drivers.errors import DriverError, UnknownDriverError
 
-_BM13XX = (
-    *("bm1384", "bm1387", "bm1397", "bm1362", "bm1366", "bm1368", "bm1370"),
-    *("bitaxe-max", "bitaxe-ultra", "bitaxe-supra", "bitaxe-gamma", "bitaxe-gamma-duo"),
-    *("bitaxe-gamma-turbo", "bitaxe-hex", "bitaxe-suprahex", "emberone-00"),
-    *("qaxe", "qaxe-plus", "flex4axe", "piaxe"),
-)
+BUILT_IN: dict[str, str] = {"cpu": "drivers.cpu.device:DRIVER"}
+"""Name to "module:attribute", the attribute being the driver."""
 
-_ICARUS = (
-    *("block-erupter", "antminer-u1", "antminer-u2", "antminer-u3"),
-    *("rbox", "icarus", "lancelot", "cairnsmore1"),
-)
+FAMILIES: tuple[str, ...] = ("drivers.bm13xx.driver:DRIVERS", "drivers.icarus.driver:DRIVERS")
+"""Built-in families: "module:attribute", the attribute mapping each driver's name to it.
 
-BUILT_IN: dict[str, str] = {
-    "cpu": "drivers.cpu.device:DRIVER",
-    **dict.fromkeys(_BM13XX, "drivers.bm13xx.driver:DRIVERS"),
-    **dict.fromkeys(_ICARUS, "drivers.icarus.driver:DRIVERS"),
-}
-"""Name to "module:attribute"; a new family adds its lines here.
-
-The attribute is the driver, or a mapping in which the driver has its name.
+So a new chip or board of a family needs its line in the family's own table, and none here.
 """
 
 EMULATED = "emulated:"
@@ -75,7 +62,7 @@ def driver(name: str) -> Driver:
     """
     if name.startswith(EMULATED):
         return _emulated(name)
-    reference = BUILT_IN.get(name) or _plugins().get(name)
+    reference = _built_in(name) or _plugins().get(name)
     if reference is None:
         raise UnknownDriverError(name, _nearest_first(name))
     loaded = _load(name, reference)
@@ -86,7 +73,7 @@ def driver(name: str) -> Driver:
 
 def names() -> tuple[str, ...]:
     """Return every driver name, built-ins first; raise DriverClashError when packages collide."""
-    return (*BUILT_IN, *sorted(_plugins()))
+    return (*_all_built_in(), *sorted(_plugins()))
 
 
 def best_match(port: PortInfo) -> tuple[Driver, int] | None:
@@ -116,6 +103,7 @@ def problems() -> tuple[DriverLoadError, ...]:
 def forget() -> None:
     """Forget what was loaded, so that packages installed since are found."""
     _plugins.cache_clear()
+    _family.cache_clear()
     _load.cache_clear()
     _problems.clear()
 
@@ -132,10 +120,31 @@ def _emulated(name: str) -> Driver:
 
 
 def _usable() -> Iterator[tuple[str, Driver]]:
-    for name, reference in {**BUILT_IN, **_plugins()}.items():
+    for name, reference in {**_all_built_in(), **_plugins()}.items():
         loaded = _load(name, reference)
         if not isinstance(loaded, DriverLoadError):
             yield name, loaded
+
+
+def _built_in(name: str) -> str | None:
+    """Return where the built-in driver ``name`` is; a family is only asked for other names."""
+    return BUILT_IN.get(name) or _all_built_in().get(name)
+
+
+def _all_built_in() -> dict[str, str]:
+    return BUILT_IN | {name: family for family in FAMILIES for name in _family(family)}
+
+
+@cache
+def _family(reference: str) -> tuple[str, ...]:
+    """Return the names in a family's table; none, and a problem noted, if it cannot be loaded."""
+    module, _, attribute = reference.partition(":")
+    try:
+        return tuple(getattr(importlib.import_module(module), attribute))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other families must not suffer
+        problem = f"{type(error).__name__}: {error}"
+        _problems[reference] = DriverLoadError(module, reference, problem)
+        return ()
 
 
 @cache
@@ -143,7 +152,7 @@ def _plugins() -> dict[str, str]:
     from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and rarely needed
 
     found: dict[str, str] = {}
-    owners = {name: f"the built-in {reference}" for name, reference in BUILT_IN.items()}
+    owners = {name: f"the built-in {reference}" for name, reference in _all_built_in().items()}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: (entry.name, entry.value)):
         reference = f"{entry.module}:{entry.attr}"
         owner = f"{reference} of package {entry.dist.name if entry.dist else 'unknown'}"
@@ -178,7 +187,7 @@ def _score(name: str, candidate: Driver, port: PortInfo) -> int:
     try:
         return int(candidate.match(port))
     except Exception as error:  # noqa: BLE001 - one plug-in's fault must not cost the other ports
-        reference = BUILT_IN.get(name) or _plugins()[name]
+        reference = _built_in(name) or _plugins()[name]
         problem = f"match() raised {type(error).__name__}: {error}"
         _problems[name] = DriverLoadError(name, reference, problem)
         return 0

@@ -71,6 +71,7 @@ async def bench(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bench]:
     bench = Bench()
     names = ("stick", "gamma", "supra", "cpu")
     monkeypatch.setattr(registry, "BUILT_IN", {name: f"{__name__}:{name}" for name in names})
+    monkeypatch.setattr(registry, "FAMILIES", ())
     for name in names:
         monkeypatch.setitem(globals(), name, getattr(bench, name))
     registry.forget()

@@ -70,13 +70,13 @@ class TestQaxe(Emulated):
     chips = 4
 
 
-@pytest.mark.parametrize("name", registry.BUILT_IN)
+@pytest.mark.parametrize("name", registry.names())
 def test_every_driver_leaves_strange_ports_alone(name: str) -> None:
     assert registry.driver(name).match(strange_port()) == 0
     assert registry.driver(name).match(PortInfo()) == 0
 
 
-@pytest.mark.parametrize("name", registry.BUILT_IN)
+@pytest.mark.parametrize("name", registry.names())
 def test_every_driver_names_a_setting_it_does_not_know(name: str) -> None:
     paths = ("/dev/null", "/dev/null")[: getattr(registry.driver(name), "ports", 2)]
     context = Context(

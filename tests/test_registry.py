@@ -57,10 +57,11 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
 
 def only(monkeypatch: pytest.MonkeyPatch, **built_in: str) -> None:
     monkeypatch.setattr(registry, "BUILT_IN", built_in)
+    monkeypatch.setattr(registry, "FAMILIES", ())
 
 
 def test_every_built_in_loads_and_has_its_own_name() -> None:
-    for name in registry.BUILT_IN:
+    for name in registry.names():
         assert registry.driver(name).name == name
 
 
@@ -68,7 +69,7 @@ def test_an_installed_plugin_is_found_by_name(site: Site) -> None:
     site.install("acme_a", DRIVER_SOURCE.format(name="acme", score=1), acme="acme_a:DRIVER")
 
     assert registry.driver("acme").name == "acme"
-    assert registry.names() == (*registry.BUILT_IN, "acme")
+    assert registry.names()[-1] == "acme"
     assert registry.problems() == ()
 
 
@@ -202,4 +203,12 @@ def test_every_chip_and_board_is_built_in() -> None:
     from drivers.bm13xx.driver import DRIVERS  # noqa: PLC0415 - the registry must not need it
     from drivers.icarus.driver import DRIVERS as ICARUS  # noqa: PLC0415 - likewise
 
-    assert {*DRIVERS, *ICARUS} == set(registry.BUILT_IN) - {"cpu"}
+    assert set(registry.names()) == {"cpu", *DRIVERS, *ICARUS}
+
+
+def test_a_family_that_cannot_be_loaded_costs_only_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    families = ("no_such_family:DRIVERS", *registry.FAMILIES)
+    monkeypatch.setattr(registry, "FAMILIES", families)
+
+    assert registry.driver("bm1370").name == "bm1370"
+    assert [problem.reference for problem in registry.problems()] == ["no_such_family:DRIVERS"]
