@@ -38,6 +38,7 @@ _LINEAR |= {0x44: 0.8, 0x46: 52.0, 0x4A: 40.0, 0x4F: 150.0, 0x51: 125.0, 0x55: 2
 _LINEAR |= {0x60: 0.0, 0x61: 3.0, 0x62: 0.0, 0x64: 0.0, 0x65: 0.5}
 _VOLTS = {0x21: 0.8, 0x24: 1.5, 0x25: 1.05, 0x26: 0.95, 0x2B: 0.5}
 _WORDS = {0xEC: 0x0000, 0xEE: 0x0000}
+_BLOCKS = {0xB1: bytes(5)}  # USER_DATA_01: COMPENSATION_CONFIG
 
 
 class TPS546:
@@ -52,6 +53,7 @@ class TPS546:
         self._bytes = dict(_BYTES)
         self._words = {code: linear11(value) for code, value in _LINEAR.items()}
         self._words |= {code: _volts16(value) for code, value in _VOLTS.items()} | _WORDS
+        self._blocks = dict(_BLOCKS)
         self._command = 0
         self._latched: set[_Fault] = set()
         heat.rail = self.output
@@ -61,7 +63,7 @@ class TPS546:
         if not data:
             return True
         self._command, value = data[0], int.from_bytes(data[1:3], "little")
-        known = self._command in {0x03, 0x20, 0xAD} | self._bytes.keys() | self._words.keys()
+        known = self._command in {0x03, 0x20, 0xAD, *self._bytes, *self._words, *self._blocks}
         if not (known or 0x79 <= self._command <= 0x8D):
             self._latched.add(_Fault.BAD_COMMAND)
             return False
@@ -71,13 +73,16 @@ class TPS546:
             self._bytes[self._command] = value & 0xFF
         elif len(data) > 2 and self._command in self._words:
             self._words[self._command] = self._limited(value)
+        elif len(data) > 1 and self._command in self._blocks:
+            return self._take_block(data[1:])
         return True
 
     def read(self, count: int) -> bytes:
         """Return what the last command asks for: byte, word low byte first, or counted block."""
         command = self._command
-        if command == 0xAD:
-            return (bytes([len(DEVICE_ID)]) + DEVICE_ID)[:count]
+        block = DEVICE_ID if command == 0xAD else self._blocks.get(command)
+        if block is not None:
+            return (bytes([len(block)]) + block).ljust(count, b"\xff")[:count]
         content = bytes([self._bytes[command]]) if command in self._bytes else b""
         if command == 0x20:
             content = bytes([0x97])
@@ -141,6 +146,14 @@ class TPS546:
             return words[command].to_bytes(2, "little")
         details = [fault.value[2] for fault in faults if fault.value[1] == command]
         return bytes([reduce(or_, details, 0)])
+
+    def _take_block(self, block: bytes) -> bool:
+        """Take a counted block; one of another length is a fault, and nothing of it is kept."""
+        if block[0] != len(block) - 1 or len(block) - 1 != len(self._blocks[self._command]):
+            self._latched.add(_Fault.BAD_COMMAND)
+            return False
+        self._blocks[self._command] = block[1:]
+        return True
 
     def _limited(self, value: int) -> int:
         if self._command != 0x21:

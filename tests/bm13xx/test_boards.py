@@ -8,10 +8,8 @@ from tests.bm13xx.device_rig import Rig
 
 pytestmark = pytest.mark.virtual_time
 
-NO_B1 = pytest.mark.xfail(reason="the emulated TPS546 does not know its command B1 yet")
 EMULATED = [
-    *((name, name) for name in BOARDS if name not in {"piaxe", "bitaxe-gamma-turbo"}),
-    pytest.param("bitaxe-gamma-turbo", "bitaxe-gamma-turbo", marks=NO_B1),
+    *((name, name) for name in BOARDS if name != "piaxe"),
     ("bitaxe-ultra", "bitaxe-ultra-tps546"),
     ("bitaxe-supra", "bitaxe-supra-ds4432u"),
 ]

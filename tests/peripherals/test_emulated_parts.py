@@ -370,6 +370,18 @@ def test_a_sensor_that_vanishes_is_no_longer_on_the_bus() -> None:
     assert bus.write(0x24, b"\x20")
 
 
+def test_the_regulator_keeps_its_compensation_and_refuses_one_of_another_length() -> None:
+    part = TPS546(board())
+
+    assert part.write(bytes.fromhex("b1051234422104"))
+    assert part.write(b"\xb1")
+    assert part.read(6).hex() == "051234422104"
+    assert not part.write(bytes.fromhex("b10412344221"))
+    assert not part.write(bytes.fromhex("b105123442"))
+    part.write(b"\xb1")
+    assert part.read(6).hex() == "051234422104"
+
+
 MAKERS: list[Callable[[BoardHeat], Part]] = [
     lambda heat: RegisterPart(EMC2101(heat)),
     lambda heat: RegisterPart(EMC2103(heat)),
