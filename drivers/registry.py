@@ -56,8 +56,8 @@ def driver(name: str) -> Driver:
     """Return the driver called ``name``.
 
     ``emulated:NAME`` is the driver called NAME on emulated hardware, if it can emulate any: then
-    it has a method `emulated` that returns it. Raises UnknownDriverError, its ``known`` names
-    nearest first; DriverLoadError when the driver is listed but cannot be imported;
+    it has a method `emulated` that returns it, or None. Raises UnknownDriverError, its ``known``
+    names nearest first; DriverLoadError when the driver is listed but cannot be imported;
     DriverClashError when installed packages collide.
     """
     if name.startswith(EMULATED):
@@ -69,6 +69,12 @@ def driver(name: str) -> Driver:
     if isinstance(loaded, DriverLoadError):
         raise loaded
     return loaded
+
+
+def emulation_of(candidate: Driver) -> Driver | None:
+    """Return the driver of the same hardware emulated in this process, None if there is none."""
+    emulated = getattr(candidate, "emulated", None)
+    return cast("Driver | None", emulated()) if callable(emulated) else None
 
 
 def names() -> tuple[str, ...]:
@@ -112,11 +118,11 @@ _problems: dict[str, DriverLoadError] = {}
 
 
 def _emulated(name: str) -> Driver:
-    emulated = getattr(driver(name.removeprefix(EMULATED)), "emulated", None)
-    if emulated is None:
-        able = tuple(EMULATED + own for own, one in _usable() if hasattr(one, "emulated"))
+    emulation = emulation_of(driver(name.removeprefix(EMULATED)))
+    if emulation is None:
+        able = tuple(EMULATED + own for own, one in _usable() if emulation_of(one))
         raise UnknownDriverError(name, able)
-    return cast("Driver", emulated())
+    return emulation
 
 
 def _usable() -> Iterator[tuple[str, Driver]]:

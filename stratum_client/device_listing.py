@@ -171,7 +171,7 @@ def _driver_row(name: str) -> DriverRow:
     return DriverRow(
         name=name,
         product=driver.product if isinstance(driver, Described) else None,
-        emulated=callable(getattr(driver, "emulated", None)),
+        emulated=registry.emulation_of(driver) is not None,
     )
 
 

@@ -212,3 +212,13 @@ def test_a_family_that_cannot_be_loaded_costs_only_itself(monkeypatch: pytest.Mo
 
     assert registry.driver("bm1370").name == "bm1370"
     assert [problem.reference for problem in registry.problems()] == ["no_such_family:DRIVERS"]
+
+
+def test_a_board_without_an_emulation_is_told_apart() -> None:
+    piaxe = registry.driver("piaxe")
+
+    assert registry.emulation_of(piaxe) is None
+    with pytest.raises(UnknownDriverError) as caught:
+        registry.driver("emulated:piaxe")
+    assert "emulated:bitaxe-gamma" in caught.value.known
+    assert "emulated:piaxe" not in caught.value.known

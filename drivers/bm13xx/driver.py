@@ -118,9 +118,11 @@ class BoardDriver:
         board = GuardedBoard(self.board, live.board, controls, context, mhz=mhz)
         return Bm13xxDevice(self.chip, live, context, ports, board)
 
-    def emulated(self) -> "EmulatedDriver":
-        """Return the driver of such boards emulated in this process."""
-        return EmulatedDriver(self)
+    def emulated(self) -> "EmulatedDriver | None":
+        """Return the driver of such boards emulated in this process, None where there is none."""
+        from drivers.bm13xx.emulated_boards import device_names  # noqa: PLC0415 - rarely needed
+
+        return EmulatedDriver(self) if self.name in device_names() else None
 
     async def safe_off(
         self, port: PortInfo, settings: Mapping[str, object], context: Context
