@@ -123,7 +123,7 @@ def _summed_up(bench: DeviceBench, finished: dict[str, float], seen: Counter[str
         outcomes={name: _outcome(device, finished[name]) for name, device in bench.devices.items()},
         disturbances=dict(seen),
         jobs=bench.journal.jobs,
-        in_flight=len(bench.journal.unforeseeable),
+        in_flight=bench.journal.in_flight,
         too_late=len(bench.journal.foreseeable),
         pool_refused=bench.theirs.refused - bench.theirs.stale,
     )

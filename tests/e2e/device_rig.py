@@ -7,7 +7,7 @@ shares in a second as a test wants.
 
 import asyncio
 import contextlib
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -45,6 +45,7 @@ class Plug:
     """A device to be put on a pseudo-terminal; ``chips`` None: as many as the board has.
 
     It finds ``shares`` in a second, or fewer if so many chips at ``mhz`` cannot find them.
+    ``time_constant`` is how many seconds a board takes to heat up.
     """
 
     driver: str
@@ -53,6 +54,7 @@ class Plug:
     shares: float = 60.0
     faults: Faults = NO_FAULTS
     name: str = ""
+    time_constant: float | None = None
 
     @property
     def label(self) -> str:
@@ -119,13 +121,21 @@ class WatchedSeat:
         return self.seat.found(solution)
 
 
+class LastWords(RecordingLog):
+    """Keeps the newest events only: a soak has no end of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events = deque(maxlen=2000)  # type: ignore[assignment]  # a list with a limit
+
+
 class JournalMiner(Miner):
-    """Remembers when jobs made others worthless, and which shares came too late."""
+    """Tells stale shares that were in flight when the news came from those sent after it."""
 
     def __init__(self) -> None:
         super().__init__(SystemClock())
         self.jobs = 0
-        self.unforeseeable: list[Share] = []
+        self.in_flight = 0
         self.foreseeable: list[Share] = []
         self._cleaned_at = 0.0
 
@@ -137,8 +147,10 @@ class JournalMiner(Miner):
 
     def share_ended(self, share: Share, fate: Fate, reason: str = "") -> None:
         if fate is Fate.STALE:
-            in_flight = share.found_at <= self._cleaned_at
-            (self.unforeseeable if in_flight else self.foreseeable).append(share)
+            if share.found_at <= self._cleaned_at:
+                self.in_flight += 1
+            else:
+                self.foreseeable.append(share)
         super().share_ended(share, fate, reason)
 
 
@@ -148,7 +160,7 @@ class PluggedDevice:
     def __init__(self, plug: Plug, seat: Seat, folder: Path, seed: int) -> None:
         self.plug = plug
         self.told: list[str] = []
-        self.log = RecordingLog()
+        self.log = LastWords()
         self.watched = WatchedSeat(seat, plug.model, plug.count)
         self.emulated: EmulatedDevice = emulated_device(
             plug.driver,
@@ -156,6 +168,7 @@ class PluggedDevice:
             chips=plug.chips,
             scale=plug.scale,
             faults=plug.faults,
+            time_constant=plug.time_constant,
         )
         self.served = DeviceOnPty(self.emulated, tell=self.told.append, link=folder / plug.label)
         expected = {} if plug.driver in BOARDS else {"chips": plug.count}
@@ -259,7 +272,7 @@ async def device_bench(
     )
     clock = SystemClock()
     async with EmulatedPool(settings, clock=clock, random=Random(seed)) as server:
-        miner, log = JournalMiner(), RecordingLog()
+        miner, log = JournalMiner(), LastWords()
         config = config_for(server, extranonce_subscribe="on", deadlines=Deadlines())
         pool = Pool(config, miner, clock=clock, random=Random(seed), log=log, hashrate=lambda: 0.0)
         devices = {
