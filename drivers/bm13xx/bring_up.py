@@ -87,6 +87,7 @@ class ChainSetup:
         self._baud = spec.baud(baud_rate)
         self._baud_now = RESET_BAUD_RATE
         self._ids: list[int] | None = None
+        self._heard = 0
 
     def bring_up(self, mhz: float) -> Iterator[Action]:
         """Yield what to do to bring the chips from any state to ``mhz``, ready for work.
@@ -102,7 +103,7 @@ class ChainSetup:
         for rate in _rates_to_try(self.spec):
             yield self._switch(rate)
             yield from self._perform(steps[:counted], mhz)
-            if self.found:
+            if self._heard:
                 break
         else:
             raise ChipCountError(self._name, expected=self.expected, found=0)
@@ -220,11 +221,12 @@ class ChainSetup:
 
     def _count(self) -> Iterator[Action]:
         """Count the chips, again if some are missing: a lost answer must not cost a chip."""
-        self.found = 0
+        self._heard = 0
         for _ in range(_COUNTS):
             yield from self._count_once()
-            if not 0 < self.found < self.expected:
-                return
+            if not 0 < self._heard < self.expected:
+                break
+        self.found = self._heard or self.found
 
     def _count_once(self) -> Iterator[Action]:
         self._ids = []
@@ -232,8 +234,8 @@ class ChainSetup:
         yield AwaitSilence(_COUNT_SILENCE)
         ids, self._ids = self._ids, None
         heard = min(ids.count(self.spec.chip_id), self.spec.most_chips)
-        self.found = max(self.found, heard)
-        if ids and not self.found:
+        self._heard = max(self._heard, heard)
+        if ids and not self._heard:
             names = ", ".join(f"{number:04x}" for number in sorted(set(ids)))
             problem = f"expected {self.spec.name}, but the chips give their id as {names}"
             raise BringUpError(self._name, problem)

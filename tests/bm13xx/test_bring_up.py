@@ -190,6 +190,18 @@ def test_an_answer_that_is_lost_in_the_count_does_not_cost_a_chip() -> None:
     assert (chain.chips, chain.missing, answering) == (4, 0, [])
 
 
+def test_a_chain_can_tell_of_itself_while_its_chips_are_counted() -> None:
+    chain = ready(CHIPS["bm1370"], chips=2)
+    chain.assign(work(number=1), 0.0)
+
+    nobody = performed(chain, chain.bring_up(525.0), answering=0)
+    told = (chain.reports(1.0) for _ in nobody)
+
+    with pytest.raises(ChipCountError):
+        assert all([report.address for report in reports] == [0, 128] for reports in told)
+    assert len(chain.reports(1.0)) == 2
+
+
 def test_more_chips_than_expected_are_used() -> None:
     chain = Chain(CHIPS["bm1370"], chips=1)
 
