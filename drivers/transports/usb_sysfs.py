@@ -4,6 +4,7 @@ Source: Linux, Documentation/ABI (sysfs-bus-usb); a usb-serial tty hangs below i
 tty one level deeper.
 """
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,6 +21,16 @@ def terminals_of(place: str, root: Path = _ROOT) -> tuple[Path, ...]:
         for tty in _matching(interface, pattern)
     ]
     return tuple(found)
+
+
+def place_of_terminal(path: str, root: Path = _ROOT) -> str:
+    """Return where the USB device of a tty is, such as ``1-1.2``; empty if it is of none."""
+    name = Path(os.path.realpath(path)).name
+    directory = (root / "sys/class/tty" / name / "device").resolve()
+    for above in (directory, *directory.parents):
+        if (above / "bInterfaceNumber").exists():
+            return above.parent.name
+    return ""
 
 
 def node_of(bus: int, address: int, root: Path = _ROOT) -> Path:

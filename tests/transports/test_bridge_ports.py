@@ -1,0 +1,147 @@
+"""Both ways to a device behind a USB bridge, against emulated ones."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from drivers.errors import TransportLostError
+from drivers.transports.bridge_ports import DirectPort, TerminalPort, bridge_port
+from drivers.transports.emulated_usb.identities import STICKS
+from drivers.transports.errors import LineControlError, PortOpenError
+from drivers.transports.usb_sysfs import place_of_terminal
+from tests.emulated_usb.rig import rig
+from tests.fake_sysfs import FakeSysfs
+from tests.transports.contract import PATIENCE, Recorder
+
+RESET = {"mask": 0x0F, "levels": 0x00}
+RUN = {"mask": 0x0F, "levels": 0x02}
+
+
+@pytest.mark.parametrize("path", ["usb:1-1", "usb:2-1.4"])
+def test_a_place_is_driven_directly(path: str) -> None:
+    assert bridge_port(path).way == "usb"
+    assert bridge_port(path).path(0) == path
+
+
+def test_a_tty_keeps_its_kernel_driver() -> None:
+    assert bridge_port("/dev/ttyUSB0").way == "tty"
+    assert bridge_port("/dev/ttyUSB0").path(0) == "/dev/ttyUSB0"
+
+
+async def test_bytes_and_pins_go_through_one_open_device() -> None:
+    bench, near = rig(STICKS["compac-f"]), Recorder()
+    port = DirectPort("usb:1-1", name="stick", backend=bench.backend)
+    uart = await port.open(0, on_data=near, on_lost=near)
+
+    await port.set_pins(**RESET)
+    await port.set_pins(**RUN)
+    uart.write(b"work")
+    await near.receives(b"work")
+    port.set_pins_soon(**RESET)
+    uart.close()
+    async with asyncio.timeout(PATIENCE):
+        await port._given_back()
+
+    assert port.path(0) == "stick"
+    assert bench.chips.resets[-3:] == [True, False, True]
+    assert not bench.device.handles
+
+
+async def test_whoever_serves_ends_when_the_device_is_given_back() -> None:
+    bench, near = rig(STICKS["compac"]), Recorder()
+    port = DirectPort("usb:1-1", backend=bench.backend)
+    serving = asyncio.create_task(port.serve())
+    uart = await port.open(0, on_data=near, on_lost=near)
+    assert bench.device.handles
+
+    uart.close()
+    serving.cancel()
+    await asyncio.wait([serving], timeout=PATIENCE)
+
+    assert serving.cancelled()
+    assert not bench.device.handles
+
+
+async def test_a_port_opens_again_after_a_loss() -> None:
+    bench = rig(STICKS["newpac"])
+    port = DirectPort("usb:1-1", backend=bench.backend)
+
+    for _ in range(3):
+        near = Recorder()
+        await port.open(0, on_data=near, on_lost=near)
+        bench.bus.unplug(bench.device)
+        await near.is_lost()
+        with pytest.raises(PortOpenError):
+            await port.open(0, on_data=near, on_lost=near)
+        bench.bus.replug(bench.device)
+
+    await port._given_back()
+    assert not bench.device.handles
+
+
+async def test_pins_of_a_port_that_is_not_open_are_out_of_reach() -> None:
+    port = DirectPort("usb:1-1", backend=rig(STICKS["compac-f"]).backend)
+
+    port.set_pins_soon(**RESET)
+    with pytest.raises(TransportLostError):
+        await port.set_pins(**RESET)
+
+
+async def test_a_bridge_without_pins_says_so_and_is_harmless_when_in_haste() -> None:
+    bench, near = rig(STICKS["compac"]), Recorder()
+    port = DirectPort("usb:1-1", backend=bench.backend)
+    uart = await port.open(0, on_data=near, on_lost=near)
+
+    port.set_pins_soon(**RESET)
+    with pytest.raises(LineControlError):
+        await port.set_pins(**RESET)
+
+    uart.close()
+    await port._given_back()
+
+
+async def test_pins_beside_a_tty_leave_the_kernels_driver_alone() -> None:
+    bench = rig(STICKS["compac-f"])
+    port = TerminalPort("/dev/ttyUSB0", place="usb:1-1", backend=bench.backend)
+
+    port.set_pins_soon(**RESET)
+    assert bench.chips.resets[-1:] == [False], "pins never driven are left alone"
+    await port.set_pins(**RESET)
+    assert bench.chips.resets[-1:] == [True]
+    await port.set_pins(**RUN)
+
+    assert bench.chips.resets[-1:] == [False]
+    assert bench.find().is_kernel_driver_active(0)
+    port.close_pins()
+    port.close_pins()
+
+
+async def test_pins_beside_a_tty_come_back_with_the_stick() -> None:
+    bench = rig(STICKS["compac-f"])
+    port = TerminalPort("/dev/ttyUSB0", place="usb:1-1", backend=bench.backend)
+    await port.set_pins(**RUN)
+
+    bench.bus.unplug(bench.device)
+    with pytest.raises(TransportLostError):
+        await port.set_pins(**RESET)
+    bench.bus.replug(bench.device)
+    await port.set_pins(**RESET)
+
+    assert bench.chips.resets[-1:] == [True]
+    port.close_pins()
+
+
+async def test_a_tty_of_no_usb_device_has_no_pins(tmp_path: Path) -> None:
+    port = TerminalPort("/dev/ttyS0", root=tmp_path)
+
+    with pytest.raises(LineControlError):
+        await port.set_pins(**RESET)
+
+
+def test_the_place_of_a_tty_is_that_of_its_device(tmp_path: Path) -> None:
+    sysfs = FakeSysfs(tmp_path)
+    sysfs.plug("1-1.2", ["ttyUSB3"], vid=0x0403, pid=0x6015)
+
+    assert place_of_terminal("/dev/ttyUSB3", tmp_path) == "1-1.2"
+    assert place_of_terminal("/dev/ttyUSB4", tmp_path) == ""
