@@ -24,6 +24,7 @@ VERBS = {
     "pool": "run the embedded pool by itself",
     "pools": "look at pools: pools test URL --user USER",
     "devices": "show what is plugged in and known; order devices of a running daemon about",
+    "doctor": "check what is there to mine with, and say what puts it right",
     "emulate": "emulate a board or chain on a serial port: emulate device NAME",
 }
 """What there is; each verb is a module of `stratum_client.verbs`."""

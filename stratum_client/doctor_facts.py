@@ -1,0 +1,257 @@
+"""The facts of this machine that `stratum-client doctor` judges: read, never changed.
+
+No device is opened and no lock taken, so a running daemon does not notice. Everything here reads
+files, /proc or sysfs, or asks the kernel; where it looks is a parameter.
+
+Source: Linux, adjtimex(2) and struct timex of <sys/timex.h>; sysfs-bus-usb.
+"""
+
+import ctypes
+import grp
+import importlib
+import os
+import re
+import shlex
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from importlib import metadata
+from pathlib import Path
+
+from drivers import registry, usb_discovery
+from drivers.api import PortInfo
+from drivers.errors import DriverError
+from drivers.registry import DriverClashError
+from drivers.transports.bridges.detect import BridgeKind, kind_of
+from drivers.transports.port_holders import holders_of
+from drivers.transports.usb_device import PREFIX
+from drivers.transports.usb_sysfs import node_of
+from stratum_client.api.control_client import has_socket
+from stratum_client.config import DeviceConfig
+from stratum_client.device_finder import Verdict, means, verdict_on
+from stratum_client.doctor import StateFacts
+from stratum_client.doctor_ports import NodeFacts, PortFacts
+from stratum_client.errors import ConfigError
+from stratum_client.state_lock import LOCK_NAME, default_state_dir
+from stratum_client.udev_rules import RULES_PATH, covers, rules
+
+SERVICE_DIR = Path("/var/lib/stratum-client")
+"""Where systemd keeps the service's state."""
+
+_ROOT = Path("/")
+_TIME_ERROR, _UNSYNCHRONIZED = 5, 0x40
+_SELF_POWERED = 0x40
+_BYTES_OF_TIMEX = 1024
+_DEVELOPERS = {"dev", "test"}
+_MODULES = {
+    BridgeKind.FTDI: "ftdi_sio",
+    BridgeKind.CP210X: "cp210x",
+    BridgeKind.PL2303: "pl2303",
+}
+
+
+def is_clock_synchronized() -> bool | None:
+    """Return what the kernel knows of it; None where it cannot be asked."""
+    timex = (ctypes.c_long * (_BYTES_OF_TIMEX // ctypes.sizeof(ctypes.c_long)))()
+    try:
+        state = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
+    except (OSError, AttributeError):
+        return None
+    # modes (an int, padded to a long), offset, freq, maxerror, esterror, then the int status; all
+    # were 0, and so modes asks for no change.
+    status = ctypes.cast(ctypes.byref(timex, 5 * ctypes.sizeof(ctypes.c_long)), _INT_POINTER)[0]
+    return None if state < 0 else state != _TIME_ERROR and not status & _UNSYNCHRONIZED
+
+
+_INT_POINTER = ctypes.POINTER(ctypes.c_int)
+
+
+def pip_command(prefix: str = sys.prefix, base: str = sys.base_prefix) -> str:
+    """Return the command that installs packages beside this program."""
+    if "/pipx/venvs/" in f"{prefix}/":
+        return f"pipx runpip {shlex.quote(Path(prefix).name)} install"
+    python = shlex.quote(sys.executable or "python3")
+    return f"{python} -m pip install" + ("" if prefix != base else " --user")
+
+
+def import_problem(module: str) -> str:
+    """Return why ``module`` cannot be imported; empty if it can."""
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001 - a broken library may raise anything
+        return printable_error(module, error)
+    return ""
+
+
+def printable_error(module: str, error: Exception) -> str:
+    """Return what is wrong with a library."""
+    if isinstance(error, ModuleNotFoundError):
+        return "not installed"
+    return f"{module} does not start: {type(error).__name__}: {error}"
+
+
+def missing_extras(
+    requirements: Callable[[], Sequence[str] | None] = lambda: metadata.requires("stratum-client"),
+    version: Callable[[str], str] = metadata.version,
+) -> dict[str, tuple[str, ...]] | None:
+    """Return the missing packages of each extra that lacks any; None if nothing is known."""
+    try:
+        required = requirements() or ()
+    except metadata.PackageNotFoundError:
+        return None
+    missing: dict[str, tuple[str, ...]] = {}
+    for text in required:
+        found = re.match(r"""([\w.-]+)[^;]*;.*extra\s*==\s*["']([\w.-]+)["']""", text)
+        if found and found[2] not in _DEVELOPERS and not _is_installed(found[1], version):
+            missing[found[2]] = (*missing.get(found[2], ()), found[1])
+    return missing
+
+
+def state_facts(configured: Path | None, proc: Path = Path("/proc")) -> StateFacts:
+    """Return what is known of the state directory: as configured, else ours, else the service's."""
+    try:
+        path = configured or default_state_dir()
+    except ConfigError as error:
+        return StateFacts(path=None, problem=error.problem)
+    if configured is None and not has_socket(path) and has_socket(SERVICE_DIR):
+        path = SERVICE_DIR
+    above = _nearest(path)
+    usable = above.is_dir() and os.access(above, os.W_OK | os.X_OK)
+    return StateFacts(
+        path=path,
+        problem="" if above.is_dir() else f"{above} is a file",
+        exists=above == path,
+        is_usable=usable and _may_write(path / LOCK_NAME),
+        holders=holders_of(str(path / LOCK_NAME), proc),
+        free=_free(above),
+    )
+
+
+def are_rules_installed(path: Path = Path(RULES_PATH)) -> bool:
+    """Return whether our udev rules are there, and are those of this release."""
+    try:
+        return path.read_text() == rules()
+    except (OSError, UnicodeError):
+        return False
+
+
+def port_facts(
+    devices: Sequence[DeviceConfig] = (), root: Path = _ROOT, proc: Path = Path("/proc")
+) -> list[PortFacts]:
+    """Return what is known of each port; raise DriverClashError when packages collide."""
+    return [_facts_of(port, devices, root, proc) for port in usb_discovery.ports(root)]
+
+
+def _facts_of(port: PortInfo, devices: Sequence[DeviceConfig], root: Path, proc: Path) -> PortFacts:
+    verdict = verdict_on(port)
+    directory = _usb_directory(port, root)
+    has_power = True
+    if directory and (hub := directory.resolve().parent) and (hub / "bmAttributes").exists():
+        has_power = bool(_number(hub / "bmAttributes", 16) & _SELF_POWERED)
+    kind = kind_of(port.vid, port.pid)
+    return PortFacts(
+        port=port,
+        driver=verdict.driver,
+        candidates=verdict.candidates,
+        could_be=() if verdict.drivers or not port.vid else tuple(_could_be(port)),
+        is_configured=any(_is_meant(device, verdict) for device in devices),
+        nodes=tuple(_node(path, root, proc) for path in port.paths),
+        kernel_drivers=_kernel_drivers(directory) if directory else (),
+        module=_MODULES[kind] if kind else "cdc_acm",
+        milliamperes=_number(directory / "bMaxPower") if directory else 0,
+        hub_has_power=has_power,
+        has_rule=covers(port),
+    )
+
+
+def _is_meant(device: DeviceConfig, verdict: Verdict) -> bool:
+    return bool(device.paths or device.match) and means(device, verdict)
+
+
+def _could_be(port: PortInfo) -> Iterable[str]:
+    """Yield the drivers whose devices can have the ids of ``port``, but do not say who they are."""
+    for name in registry.names():
+        try:
+            may_be = getattr(registry.driver(name), "may_be", None)
+            if callable(may_be) and may_be(port):
+                yield name
+        except DriverClashError:
+            raise
+        except DriverError:
+            continue  # listed by `registry.problems`
+
+
+def _node(path: str, root: Path, proc: Path) -> NodeFacts:
+    node = _usbfs_node(path, root) if path.startswith(PREFIX) else Path(path)
+    if node is None or not node.exists():
+        return NodeFacts(path=path)
+    try:
+        group = grp.getgrgid(node.stat().st_gid).gr_name
+    except (OSError, KeyError):
+        group = ""
+    may_open = os.access(node, os.R_OK | os.W_OK)
+    return NodeFacts(
+        path=str(node), may_open=may_open, group=group, holders=holders_of(str(node), proc)
+    )
+
+
+def _usbfs_node(path: str, root: Path) -> Path | None:
+    directory = root / "sys/bus/usb/devices" / path.removeprefix(PREFIX)
+    bus, address = _number(directory / "busnum"), _number(directory / "devnum")
+    return node_of(bus, address, root) if bus and address else None
+
+
+def _usb_directory(port: PortInfo, root: Path) -> Path | None:
+    """Return the sysfs directory of the port's USB device; None of a UART."""
+    if place := usb_discovery.usb_path(port).removeprefix(PREFIX):
+        return root / "sys/bus/usb/devices" / place
+    for path in port.paths:
+        start = (root / "sys/class/tty" / Path(path).name / "device").resolve()
+        for directory in (start, *start.parents):
+            if (directory / "idVendor").exists():
+                return directory
+    return None
+
+
+def _kernel_drivers(directory: Path) -> tuple[str, ...]:
+    links = sorted(directory.resolve().glob("*:*/driver"))
+    return tuple(dict.fromkeys(link.resolve().name for link in links))
+
+
+def _number(path: Path, base: int = 10) -> int:
+    try:
+        return int(path.read_text().strip().removesuffix("mA"), base)
+    except (OSError, ValueError):
+        return 0
+
+
+def _is_installed(package: str, version: Callable[[str], str]) -> bool:
+    try:
+        return bool(version(package))
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _nearest(path: Path) -> Path:
+    """Return ``path``, or what there is of it."""
+    for candidate in (path.absolute(), *path.absolute().parents):
+        try:
+            if candidate.exists():
+                return path if candidate == path.absolute() else candidate
+        except OSError:
+            continue  # not ours to see
+    return _ROOT
+
+
+def _may_write(path: Path) -> bool:
+    try:
+        return not path.exists() or os.access(path, os.W_OK)
+    except OSError:
+        return False
+
+
+def _free(path: Path) -> int | None:
+    try:
+        room = os.statvfs(path)
+    except OSError:
+        return None
+    return room.f_bavail * room.f_frsize

@@ -1,0 +1,167 @@
+"""`stratum-client doctor`: is everything there to mine with, and if not, what puts it right."""
+
+import argparse
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable
+from ctypes.util import find_library
+from dataclasses import replace
+from pathlib import Path
+
+from drivers import registry
+from drivers.hashing import kernels
+from drivers.registry import DriverClashError
+from drivers.transports.errors import PortOpenError
+from drivers.transports.usb_device import libusb
+from drivers.transports.usb_errors import LIBUSB_COMMAND
+from stratum_client import doctor, doctor_facts
+from stratum_client.config import Config
+from stratum_client.config_arguments import with_arguments
+from stratum_client.config_file import find_config, load_config
+from stratum_client.doctor import Check, ClockFacts, ConfigFacts, StateFacts, Status
+from stratum_client.doctor_pools import pool_checks, pool_facts
+from stratum_client.doctor_ports import port_checks
+from stratum_client.errors import ConfigError
+from stratum_client.udev_rules import RULES_PATH, rules
+from stratum_client.verbs.arguments import add_pool_arguments, pools_of
+
+EXIT_OK, EXIT_FAILED = 0, 1
+
+_FORMATS = """\
+Each line is one check: ok, warning or FAIL, what was seen, and the command that puts it right. The
+exit code is 0 unless a check failed. Nothing is changed, no device is opened.
+
+--json prints one object: "ok" and "checks"; a check has check, status (ok, warning, fail), text
+and fix (a command, or null).
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `doctor` takes."""
+    parser.epilog = f"{_FORMATS}\n{parser.epilog}"
+    parser.add_argument("--config", metavar="FILE", type=Path, help="settings, as for run")
+    add_pool_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--fix-udev",
+        action="store_true",
+        help=f"only print the udev rules, for | sudo tee {RULES_PATH}",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Look at everything; the exit code says whether anything failed."""
+    if options.fix_udev:
+        sys.stdout.write(rules())
+        return EXIT_OK
+    checks = _checks(options)
+    failed = doctor.has_failed(checks)
+    if options.json:
+        _print(json.dumps({"ok": not failed, "checks": [check.json() for check in checks]}))
+    else:
+        for line in doctor.lines(checks, colours=_wants_colours()):
+            _print(line)
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _checks(options: argparse.Namespace) -> list[Check]:
+    # What the command line says wrongly ends here, as with every verb; a file does not.
+    config = with_arguments(None, pools=pools_of(options), environ=os.environ)
+    facts, loaded = _config(options)
+    if loaded:
+        config = replace(loaded, pools=config.pools or loaded.pools)
+    pip = doctor_facts.pip_command()
+    missing = kernels.unavailable()
+    state = doctor_facts.state_facts(config.state_dir)
+    return [
+        doctor.python_check(sys.version_info[:3]),
+        doctor.kernels_check(
+            kernels.best(1).name, (one.name for one in kernels.available()), missing, pip
+        ),
+        *_libraries(pip),
+        doctor.extras_check(doctor_facts.missing_extras(), pip),
+        doctor.config_check(facts),
+        doctor.state_check(state),
+        doctor.clock_check(_clock()),
+        *_ports(config, state),
+        doctor.drivers_check(map(str, registry.problems()), pip),
+        *pool_checks(asyncio.run(pool_facts(config.pools))),
+    ]
+
+
+def _config(options: argparse.Namespace) -> tuple[ConfigFacts, Config | None]:
+    path = options.config
+    try:
+        path = path or find_config()
+        config = load_config(path)
+    except ConfigError as error:
+        return ConfigFacts(path=path, error=error), None
+    facts = ConfigFacts(
+        path=path,
+        warnings=config.warnings,
+        pools=len(config.pools),
+        devices=len(config.devices),
+    )
+    return facts, config
+
+
+def _libraries(pip: str) -> Iterable[Check]:
+    yield _library("pyserial", "serial", pip, "serial ports", is_core=True)
+    yield _library("pyusb", "usb.core", pip, "USB sticks driven directly", is_core=False)
+    yield doctor.library_check(
+        "libusb",
+        _libusb_problem(),
+        LIBUSB_COMMAND,
+        needed_for="USB sticks driven directly",
+        is_core=False,
+    )
+    yield _library("pyudev", "pyudev", pip, "noticing at once what is plugged in", is_core=False)
+
+
+def _library(package: str, module: str, pip: str, needed_for: str, *, is_core: bool) -> Check:
+    problem = doctor_facts.import_problem(module)
+    return doctor.library_check(
+        package, problem, f"{pip} {package}", needed_for=needed_for, is_core=is_core
+    )
+
+
+def _libusb_problem() -> str:
+    if doctor_facts.import_problem("usb.core"):
+        return "" if find_library("usb-1.0") else "not installed"
+    try:
+        libusb()
+    except PortOpenError as error:
+        return "not installed" if not find_library("usb-1.0") else str(error)
+    return ""
+
+
+def _clock() -> ClockFacts:
+    wall = time.time()
+    return ClockFacts(
+        wall=wall,
+        shown=time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(wall)),
+        is_synchronized=doctor_facts.is_clock_synchronized(),
+    )
+
+
+def _ports(config: Config, state: StateFacts) -> list[Check]:
+    try:
+        found = doctor_facts.port_facts(config.devices)
+    except DriverClashError as error:
+        return [Check(name="ports", status=Status.FAIL, text=str(error), fix="pip list")]
+    numbers = (holder.partition(" ")[0] for holder in state.holders)
+    ours = frozenset(int(number) for number in numbers if number.isdecimal())
+    return port_checks(found, ours=ours, rules_installed=doctor_facts.are_rules_installed())
+
+
+def _wants_colours() -> bool:
+    environ = os.environ
+    plain = environ.get("NO_COLOR") or environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
+
+
+def _print(text: str) -> None:
+    print(text)  # noqa: T201  # the terminal is our output
