@@ -82,6 +82,7 @@ class Chain:
         self._jobs_sent = 0
         self._exposure = Exposure()
         self._versions = 1
+        self._missed_settings = False
 
     # Bring-up and registers
 
@@ -171,6 +172,8 @@ class Chain:
         counter.heard_at = self._exposure.at(now)
         if not passes_ticket(difficulty, found.ticket):
             counter.erred(found.core)
+            # So good by chance once in 4 billion times: the chip's ticket is an older one.
+            self._missed_settings |= passes_ticket(difficulty, self._scale)
             return False
         counter.found(found.ticket * HASHES_PER_DIFFICULTY, found.core, now)
         return True
@@ -262,11 +265,12 @@ class Chain:
     def _follow(self, work: Work) -> bytes:
         """Return the frames that fit the chips to ``work``.
 
-        Once in a round of slots they go out unchanged: a frame that was lost must not do harm
-        for ever.
+        Once in a round of slots they go out unchanged, and when an answer shows that they were
+        missed: a frame that was lost must not do harm for long.
         """
         setup = self._setup
-        again = self._jobs_sent % len(self._slots) == 0
+        again = self._missed_settings or self._jobs_sent % len(self._slots) == 0
+        self._missed_settings = False
         ticket = ticket_difficulty(
             work.target,
             self.spec.hashrate(self.mhz),
@@ -295,6 +299,7 @@ class Chain:
         version = use.versions[answer.midstate] | answer.version_bits
         if answer.version_bits & ~use.work.version_mask:
             self.dropped.outside_mask += 1
+            self._missed_settings = True
             return None
         if use.is_repeated(answer.nonce, version):
             self.dropped.duplicate += 1

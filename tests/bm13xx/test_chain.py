@@ -293,6 +293,26 @@ def test_a_hash_that_misses_the_ticket_is_a_hardware_error(
     assert (chain.nonces, chain.hardware_errors) == (int(good), int(not good))
 
 
+def test_a_chip_that_missed_its_settings_gets_them_with_the_next_job() -> None:
+    chain = ready(CHIPS["bm1370"])
+    ticket, versions = (b"\x55\xaa\x51\x09\x00" + register for register in (b"\x14", b"\xa4"))
+    narrow = work(target=target_of(64), version_mask=0x00FFE000)
+
+    def told(number: int) -> bool:
+        sent = chain.assign(narrow, float(number))
+        assert (ticket in sent) == (versions in sent)
+        return ticket in sent
+
+    assert [told(number) for number in range(2)] == [True, False]
+    found = solution_in(chain, answer_to(chain, 0))
+    assert not chain.record(found, found.ticket / 2, 2.0)  # a good hash, but for an old ticket
+    assert [told(number) for number in range(2, 4)] == [True, False]
+    chain.receive_data(answer_to(chain, 3, version_bits=0x10000000))
+    assert [told(number) for number in range(4, 6)] == [True, False]
+    assert not chain.record(found, 1e-9, 6.0)  # no chip takes this for a hash
+    assert not told(6)
+
+
 @pytest.mark.parametrize("name", EVERY)
 @pytest.mark.parametrize("chips", [1, 4, 12, 126])
 def test_nonces_are_counted_for_the_chip_that_found_them(name: str, chips: int) -> None:
