@@ -224,14 +224,14 @@ def test_libraries_that_log_the_standard_way_are_passed_on() -> None:
     lines = lines_of(LogConfig(format="json", levels={"asyncio": "error"}))
     del logging.getLogger().handlers[:-1]  # those of pytest, which insist on right arguments
 
-    logging.getLogger("usb.core").warning("cannot %s", "open")
-    logging.getLogger("usb").debug("no")
+    logging.getLogger("acme.core").warning("cannot %s", "open")
+    logging.getLogger("acme").debug("no")
     logging.getLogger("asyncio").warning("no")
     logging.getLogger("asyncio").critical("task died", exc_info=ValueError("why"))
-    logging.getLogger("usb").info("%d", "not a number")
+    logging.getLogger("acme").info("%d", "not a number")
 
     first, second, third = (json.loads(line) for line in lines)
-    assert (first["component"], first["level"]) == ("usb", "warning")
+    assert (first["component"], first["level"]) == ("acme", "warning")
     assert (first["event"], first["text"]) == ("library.message", "cannot open")
     assert (second["component"], second["level"]) == ("asyncio", "error")
     assert "ValueError: why" in second["exception"]
@@ -244,7 +244,7 @@ def test_configuring_again_replaces_what_was() -> None:
 
     structlog.get_logger("a").error("new")
     structlog.get_logger("a").debug("no")
-    logging.getLogger("usb").error("once")
+    logging.getLogger("acme").error("once")
 
     assert before == []
     assert names_in(after) == ["new", "library.message"]

@@ -120,9 +120,9 @@ class BoardDriver:
 
     def emulated(self) -> "EmulatedDriver | None":
         """Return the driver of such boards emulated in this process, None where there is none."""
-        from drivers.bm13xx.emulated_boards import device_names  # noqa: PLC0415 - rarely needed
+        from drivers.bm13xx.emulated_plug import can_emulate  # noqa: PLC0415 - rarely needed
 
-        return EmulatedDriver(self) if self.name in device_names() else None
+        return EmulatedDriver(self) if can_emulate(self.name) else None
 
     async def safe_off(
         self, port: PortInfo, settings: Mapping[str, object], context: Context

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from random import Random
 
-from drivers.bm13xx.emulated_boards import emulated_device
+from drivers.bm13xx.emulated_boards import device_names, emulated_device
 from drivers.bm13xx.emulated_device import EmulatedDevice
 from drivers.bm13xx.emulated_port import TICK, EmulatedPorts, Searcher, search_aside
 from drivers.bm13xx.ports import CONTROL, DATA
@@ -18,6 +18,11 @@ from drivers.transports.uart import Uart
 _SUFFIXES = ("", "+control")
 _FAULTS = {item.name for item in fields(Faults)}
 _OWN = _FAULTS | {"ambient", "time_constant"}
+
+
+def can_emulate(name: str) -> bool:
+    """Return whether there is an emulation of the board or chip called ``name``."""
+    return name in device_names()
 
 
 class InProcessPorts:
