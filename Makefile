@@ -15,6 +15,7 @@ $(STAMP): pyproject.toml $(wildcard setup.py drivers/hashing/*.c drivers/hashing
 	  { echo "Python's venv module is missing. Install it with: sudo apt install python3-venv" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m compileall -q drivers stratum_client
 	@touch $@
 
 setup: $(STAMP)  ## install into .venv
