@@ -14,19 +14,21 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from drivers import registry, usb_discovery
 from drivers.api import PortInfo
 from drivers.errors import DriverError
-from drivers.registry import DriverClashError
+from drivers.registry import EMULATED
 from drivers.transports.bridges.detect import BridgeKind, kind_of
 from drivers.transports.port_holders import holders_of
 from drivers.transports.usb_device import PREFIX
 from drivers.transports.usb_sysfs import node_of
 from stratum_client.api.control_client import has_socket
 from stratum_client.config import DeviceConfig
+from stratum_client.config_checks import default_device_name
 from stratum_client.device_finder import Verdict, means, verdict_on
 from stratum_client.doctor import StateFacts
 from stratum_client.doctor_ports import NodeFacts, PortFacts
@@ -126,12 +128,46 @@ def state_facts(configured: Path | None, proc: Path = Path("/proc")) -> StateFac
     )
 
 
-def are_rules_installed(path: Path = Path(RULES_PATH)) -> bool:
-    """Return whether our udev rules are there, and are those of this release."""
-    try:
-        return path.read_text() == rules()
-    except (OSError, UnicodeError):
-        return False
+def are_rules_installed(root: Path = _ROOT) -> bool:
+    """Return whether our udev rules are there, and are those of this release.
+
+    A file in /etc hides one that a distribution's package brought.
+    """
+    name = Path(RULES_PATH).name
+    for folder in ("etc", "run", "usr/local/lib", "usr/lib", "lib"):
+        path = root / folder / "udev/rules.d" / name
+        try:
+            return path.read_text() == rules()
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeError):
+            return False
+    return False
+
+
+def driver_problems() -> list[str]:
+    """Return why drivers cannot be used; loads all; raise DriverClashError as `registry.names`."""
+    for name in registry.names():
+        with suppress(DriverError):  # noted by the registry
+            registry.driver(name)
+    return [str(problem) for problem in registry.problems()]
+
+
+def absent_devices(devices: Iterable[DeviceConfig], ports: Iterable[PortFacts]) -> list[str]:
+    """Return the configured devices that are not plugged in, by name and where they should be."""
+    known = list(ports)
+    return [
+        f"{device.name or default_device_name(device)} ({device.port or 'by its match'})"
+        for device in devices
+        if _needs_port(device) and not any(device in port.devices for port in known)
+    ]
+
+
+def _needs_port(device: DeviceConfig) -> bool:
+    """Return whether a device must be plugged in: a pseudo-terminal, too, is there or not."""
+    if device.match:
+        return True
+    return any(not path.startswith(EMULATED) and not Path(path).exists() for path in device.paths)
 
 
 def port_facts(
@@ -153,7 +189,7 @@ def _facts_of(port: PortInfo, devices: Sequence[DeviceConfig], root: Path, proc:
         driver=verdict.driver,
         candidates=verdict.candidates,
         could_be=() if verdict.drivers or not port.vid else tuple(_could_be(port)),
-        is_configured=any(_is_meant(device, verdict) for device in devices),
+        devices=tuple(device for device in devices if _is_meant(device, verdict)),
         nodes=tuple(_node(path, root, proc) for path in port.paths),
         kernel_drivers=_kernel_drivers(directory) if directory else (),
         module=_MODULES[kind] if kind else "cdc_acm",
@@ -170,14 +206,10 @@ def _is_meant(device: DeviceConfig, verdict: Verdict) -> bool:
 def _could_be(port: PortInfo) -> Iterable[str]:
     """Yield the drivers whose devices can have the ids of ``port``, but do not say who they are."""
     for name in registry.names():
-        try:
+        with suppress(DriverError):  # noted by the registry
             may_be = getattr(registry.driver(name), "may_be", None)
             if callable(may_be) and may_be(port):
                 yield name
-        except DriverClashError:
-            raise
-        except DriverError:
-            continue  # listed by `registry.problems`
 
 
 def _node(path: str, root: Path, proc: Path) -> NodeFacts:

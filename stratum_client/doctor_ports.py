@@ -6,6 +6,8 @@ from shlex import quote
 
 from drivers.api import PortInfo
 from drivers.transports.usb_errors import UDEV_COMMAND
+from drivers.usb_discovery import tty_paths
+from stratum_client.config import DeviceConfig
 from stratum_client.doctor import Check, Status
 
 ROOT_GROUP = "root"
@@ -26,7 +28,7 @@ class PortFacts:
     """One port.
 
     ``driver`` takes it without being told; of ``candidates`` somebody must choose one;
-    ``could_be`` share its ids and nothing else. ``is_configured``: a setting names it.
+    ``could_be`` share its ids and nothing else. ``devices`` are settings that mean it.
     ``kernel_drivers`` are those of its interfaces; ``module`` is the one that makes ttys of such.
     ``milliamperes`` is what it may draw, ``hub_has_power`` whether its hub has a supply of its own
     or is the computer's.
@@ -37,7 +39,7 @@ class PortFacts:
     driver: str = ""
     candidates: tuple[str, ...] = ()
     could_be: tuple[str, ...] = ()
-    is_configured: bool = False
+    devices: tuple[DeviceConfig, ...] = ()
     nodes: tuple[NodeFacts, ...] = ()
     kernel_drivers: tuple[str, ...] = ()
     module: str = ""
@@ -48,7 +50,7 @@ class PortFacts:
     @property
     def is_sure(self) -> bool:
         """Return whether it is a miner, not only something like one."""
-        return bool(self.driver or self.candidates or self.is_configured)
+        return bool(self.driver or self.candidates or self.devices)
 
     @property
     def concerns_us(self) -> bool:
@@ -76,6 +78,19 @@ def port_checks(
             "A demo needs none",
             fix="stratum-client demo",
         )
+    ]
+
+
+def absent_checks(names: Iterable[str]) -> list[Check]:
+    """Return a warning for each configured device that is not plugged in."""
+    return [
+        Check(
+            name="device",
+            status=Status.WARNING,
+            text=f"{name} is configured, but nothing is plugged in there",
+            fix="stratum-client devices",
+        )
+        for name in names
     ]
 
 
@@ -145,15 +160,14 @@ def _release(holder: str) -> str:
 
 def _without_driver(facts: PortFacts) -> _Trouble:
     """Return what to load for a bridge that has neither a tty nor anybody who drives it."""
-    has_tty = any(path.startswith("/dev/") for path in facts.port.paths)
-    if has_tty or facts.kernel_drivers or not facts.module or not facts.is_sure:
+    if tty_paths(facts.port) or facts.kernel_drivers or not facts.module or not facts.is_sure:
         return None
     text = f"no kernel driver has made a tty of it, so only USB reaches it; {facts.module} would"
     return Status.WARNING, text, f"sudo modprobe {facts.module}"
 
 
 def _unclaimed(facts: PortFacts) -> _Trouble:
-    if facts.driver or facts.is_configured:
+    if facts.driver or facts.devices:
         return None
     if not facts.candidates and not facts.could_be:
         return (
@@ -190,8 +204,7 @@ def _pid(holder: str) -> int:
 
 def _device_path(port: PortInfo) -> str:
     """Return what stands behind the @ of --device: the ttys, else the place on USB."""
-    terminals = [path for path in port.paths if path.startswith("/dev/")]
-    return "+".join(terminals) or port.name
+    return "+".join(tty_paths(port)) or port.name
 
 
 def _could_be(facts: PortFacts) -> str:
@@ -202,8 +215,13 @@ def _name(facts: PortFacts) -> str:
     return facts.port.paths[0] if facts.port.paths else facts.port.name
 
 
+def _driver(facts: PortFacts) -> str:
+    named = next((device.driver for device in facts.devices if device.driver), "")
+    return named or facts.driver
+
+
 def _what(facts: PortFacts) -> str:
     port = facts.port
     ids = f"{port.vid:04x}:{port.pid:04x}" if port.vid else "a UART"
-    words = (facts.driver, port.product or port.manufacturer, ids, port.serial)
+    words = (_driver(facts), port.product or port.manufacturer, ids, port.serial)
     return " ".join(word for word in words if word)

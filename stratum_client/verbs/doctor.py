@@ -11,7 +11,6 @@ from ctypes.util import find_library
 from dataclasses import replace
 from pathlib import Path
 
-from drivers import registry
 from drivers.hashing import kernels
 from drivers.registry import DriverClashError
 from drivers.transports.errors import PortOpenError
@@ -23,7 +22,7 @@ from stratum_client.config_arguments import with_arguments
 from stratum_client.config_file import find_config, load_config
 from stratum_client.doctor import Check, ClockFacts, ConfigFacts, StateFacts, Status
 from stratum_client.doctor_pools import pool_checks, pool_facts
-from stratum_client.doctor_ports import port_checks
+from stratum_client.doctor_ports import absent_checks, port_checks
 from stratum_client.errors import ConfigError
 from stratum_client.udev_rules import RULES_PATH, rules
 from stratum_client.verbs.arguments import add_pool_arguments, pools_of
@@ -86,8 +85,7 @@ def _checks(options: argparse.Namespace) -> list[Check]:
         doctor.config_check(facts),
         doctor.state_check(state),
         doctor.clock_check(_clock()),
-        *_ports(config, state),
-        doctor.drivers_check(map(str, registry.problems()), pip),
+        *_ports(config, state, pip),
         *pool_checks(asyncio.run(pool_facts(config.pools))),
     ]
 
@@ -147,14 +145,21 @@ def _clock() -> ClockFacts:
     )
 
 
-def _ports(config: Config, state: StateFacts) -> list[Check]:
+def _ports(config: Config, state: StateFacts, pip: str) -> list[Check]:
     try:
+        problems = doctor_facts.driver_problems()
         found = doctor_facts.port_facts(config.devices)
     except DriverClashError as error:
-        return [Check(name="ports", status=Status.FAIL, text=str(error), fix="pip list")]
+        uninstall = pip.replace(" install", " uninstall").removesuffix(" --user")
+        fix = f"{uninstall} {error.second.rpartition(' ')[2]}"
+        return [Check(name="drivers", status=Status.FAIL, text=str(error), fix=fix)]
     numbers = (holder.partition(" ")[0] for holder in state.holders)
     ours = frozenset(int(number) for number in numbers if number.isdecimal())
-    return port_checks(found, ours=ours, rules_installed=doctor_facts.are_rules_installed())
+    return [
+        doctor.drivers_check(problems, pip),
+        *port_checks(found, ours=ours, rules_installed=doctor_facts.are_rules_installed()),
+        *absent_checks(doctor_facts.absent_devices(config.devices, found)),
+    ]
 
 
 def _wants_colours() -> bool:
