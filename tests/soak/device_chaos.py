@@ -18,8 +18,8 @@ class DeviceChaos:
     """Does something to one of ``devices`` every ``pause`` seconds on average.
 
     ``patient`` chaos, for long runs, also does what takes a device long to get over: chips that
-    forget everything are reset after three shorter steps, and heat trips a board for half a
-    minute. ``seen`` counts what was done.
+    forget everything, or are set up by a noisy line, are reset after three shorter steps, and heat
+    trips a board for half a minute. ``seen`` counts what was done.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class DeviceChaos:
         self._devices = devices
         self._random = random
         self._pause = pause
+        self._patient = patient
         self._acts = {
             "noise": self._noise,
             "bad nonces": self._bad_nonces,
@@ -63,6 +64,8 @@ class DeviceChaos:
             self._replug(device)
 
     def _noise(self, device: PluggedDevice) -> None:
+        if not (self._patient or device.is_mining):
+            return
         device.suffer(**{name: self._random.uniform(0.0, 0.01) for name in BYTE_FAULTS})
 
     def _bad_nonces(self, device: PluggedDevice) -> None:
@@ -72,6 +75,8 @@ class DeviceChaos:
         device.suffer(**dict.fromkeys((*BYTE_FAULTS, *NONCE_FAULTS, "nack", "slow_control"), 0.0))
 
     def _mute(self, device: PluggedDevice) -> None:
+        if not (self._patient or device.is_mining):
+            return
         chips = range(device.plug.count)
         device.suffer(mute=tuple(self._random.sample(chips, self._random.randint(1, len(chips)))))
 
@@ -83,6 +88,9 @@ class DeviceChaos:
             chip.reset()
 
     def _unplug(self, device: PluggedDevice) -> None:
+        if not self._patient:
+            self._calm(device)
+            self._voice(device)
         device.suffer(unplug_after=0.0)
         back_in = self._random.uniform(0.05, LONGEST_UNPLUG)
         asyncio.get_running_loop().call_later(back_in, self._replug, device)
