@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
+from typing import ClassVar
 
 from drivers import registry, usb_discovery
 from drivers.api import PortInfo
@@ -42,7 +43,6 @@ SERVICE_DIR = Path("/var/lib/stratum-client")
 _ROOT = Path("/")
 _TIME_ERROR, _UNSYNCHRONIZED = 5, 0x40
 _SELF_POWERED = 0x40
-_BYTES_OF_TIMEX = 1024
 _DEVELOPERS = {"dev", "test"}
 _MODULES = {
     BridgeKind.FTDI: "ftdi_sio",
@@ -51,20 +51,30 @@ _MODULES = {
 }
 
 
-def is_clock_synchronized() -> bool | None:
-    """Return what the kernel knows of it; None where it cannot be asked."""
-    timex = (ctypes.c_long * (_BYTES_OF_TIMEX // ctypes.sizeof(ctypes.c_long)))()
+class _Timex(ctypes.Structure):
+    """The start of struct timex, and room for what follows: all 0 asks for no change."""
+
+    _fields_: ClassVar = [
+        ("modes", ctypes.c_uint),
+        *((name, ctypes.c_long) for name in ("offset", "freq", "maxerror", "esterror")),
+        ("status", ctypes.c_int),
+        ("rest", ctypes.c_byte * 512),
+    ]
+
+
+def is_clock_synchronized(adjtimex: Callable[[object], int] | None = None) -> bool | None:
+    """Return what the kernel knows of it, by libc's ``adjtimex``; None where nobody can be asked.
+
+    ``adjtimex`` is handed a pointer to struct timex.
+    """
+    timex = _Timex()
     try:
-        state = ctypes.CDLL(None, use_errno=True).adjtimex(timex)
-    except (OSError, AttributeError):
+        state = (adjtimex or ctypes.CDLL(None).adjtimex)(ctypes.byref(timex))
+    except (OSError, AttributeError):  # no such call on this system
         return None
-    # modes (an int, padded to a long), offset, freq, maxerror, esterror, then the int status; all
-    # were 0, and so modes asks for no change.
-    status = ctypes.cast(ctypes.byref(timex, 5 * ctypes.sizeof(ctypes.c_long)), _INT_POINTER)[0]
-    return None if state < 0 else state != _TIME_ERROR and not status & _UNSYNCHRONIZED
-
-
-_INT_POINTER = ctypes.POINTER(ctypes.c_int)
+    if state < 0:
+        return None
+    return state != _TIME_ERROR and not timex.status & _UNSYNCHRONIZED
 
 
 def pip_command(prefix: str = sys.prefix, base: str = sys.base_prefix) -> str:

@@ -21,6 +21,7 @@ from stratum_client.config import Config
 from stratum_client.config_arguments import with_arguments
 from stratum_client.config_file import find_config, load_config
 from stratum_client.doctor import Check, ClockFacts, ConfigFacts, StateFacts, Status
+from stratum_client.doctor_kernel_log import kernel_log, kernel_log_check
 from stratum_client.doctor_pools import pool_checks, pool_facts
 from stratum_client.doctor_ports import absent_checks, port_checks
 from stratum_client.errors import ConfigError
@@ -86,6 +87,7 @@ def _checks(options: argparse.Namespace) -> list[Check]:
         doctor.state_check(state),
         doctor.clock_check(_clock()),
         *_ports(config, state, pip),
+        kernel_log_check(kernel_log()),
         *pool_checks(asyncio.run(pool_facts(config.pools))),
     ]
 
