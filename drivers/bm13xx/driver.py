@@ -1,4 +1,4 @@
-"""The drivers of the BM13xx family by name: each chip as a bare chain, and each board."""
+"""The drivers of the BM13xx family by name: each chip as a bare chain, each board, each stick."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,10 +18,16 @@ from drivers.bm13xx.settings import (
     LiveSettings,
     board_settings,
     chain_settings,
+    stick_settings,
+    wanted_way,
 )
 from drivers.bm13xx.side_tasks import beside
+from drivers.bm13xx.stick import Stick
+from drivers.bm13xx.stick_board import StickBoard
+from drivers.bm13xx.sticks.table import STICKS
 from drivers.errors import SettingError
 from drivers.peripherals.fan_pid import FULL
+from drivers.transports.bridge_ports import BridgePort, TerminalPort, bridge_port, is_place
 
 EMULATED = "emulated:"
 FAMILY = "bm13xx"
@@ -152,10 +158,68 @@ class BoardDriver:
         return self.board.wiring.controls(request)
 
 
+class StickDriver:
+    """Makes devices of a USB stick."""
+
+    def __init__(self, stick: Stick) -> None:
+        self.name = stick.name
+        self.chip = stick.chip
+        self.stick = stick
+
+    @property
+    def product(self) -> Product:
+        """Return what the driver is for."""
+        chips = f"{self.stick.chips} x {self.chip.name}"
+        return Product(kind="board", chips=chips, ports=1, family=FAMILY)
+
+    def match(self, port: PortInfo) -> int:
+        """Return how sure the strings that a stick shows on USB make us; 0 for a stranger."""
+        return self.stick.match(port)
+
+    def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
+        """Return a device, not yet running; raise SettingError for a setting it cannot take."""
+        way = wanted_way(self.name, settings)
+        if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
+            from drivers.bm13xx.emulated_usb_plug import stick_in  # noqa: PLC0415 - rarely needed
+
+            name = port.paths[0].removeprefix(EMULATED)
+            if way == "tty":
+                raise SettingError(self.name, "via", "an emulated stick has no tty")
+            return self.on_port(*stick_in(name, settings, context.random), context)
+        return self.on_port(self._port(port, way), settings, context)
+
+    def on_port(
+        self, port: BridgePort, settings: Mapping[str, object], context: Context
+    ) -> Bm13xxDevice:
+        """Return a device on a port that is at hand; raise SettingError."""
+        live = LiveSettings(
+            self.name, settings, lambda given: (stick_settings(self.name, given, self.stick), None)
+        )
+        board = StickBoard(self.stick, port, context.log, mhz=live.chain.frequency)
+        return Bm13xxDevice(self.chip, live, context, port, board)
+
+    def emulated(self) -> "EmulatedDriver":
+        """Return the driver of such a stick emulated in this process."""
+        return EmulatedDriver(self)
+
+    def _port(self, port: PortInfo, way: str) -> BridgePort:
+        """Return the port by the way wanted; by itself that of the first path."""
+        places = [path for path in port.paths if is_place(path)]
+        ttys = [path for path in port.paths if not is_place(path)]
+        fitting = {"usb": places, "tty": ttys, "auto": list(port.paths)}[way]
+        if not fitting or len(places) > 1 or len(ttys) > 1:
+            form = {"usb": "usb:BUS-PORT", "tty": "/dev/TTY", "auto": "PORT"}[way]
+            problem = f"expected {self.name}@{form}, got {port.name!r}"
+            raise SettingError(self.name, "port", problem)
+        if places and not is_place(fitting[0]):
+            return TerminalPort(fitting[0], place=places[0])
+        return bridge_port(fitting[0])
+
+
 class EmulatedDriver:
     """Makes devices of another driver on emulated ports, so that nothing need be plugged in."""
 
-    def __init__(self, driver: Bm13xxDriver) -> None:
+    def __init__(self, driver: Driver) -> None:
         self.name = f"{EMULATED}{driver.name}"
         self._driver = driver
 
@@ -183,10 +247,13 @@ def _ports_of(
         form = "+".join(("DATA_PORT", "CONTROL_PORT")[:count])
         problem = f"expected {driver}@{form}, got {port.name!r}"
         raise SettingError(driver, "port", problem)
+    if count == 1 and is_place(port.paths[0]):
+        return bridge_port(port.paths[0]), settings
     return SerialPorts(port.paths), settings
 
 
-DRIVERS: Mapping[str, BareChainDriver | BoardDriver] = MappingProxyType(
+DRIVERS: Mapping[str, BareChainDriver | BoardDriver | StickDriver] = MappingProxyType(
     {name: BareChainDriver(name, chip) for name, chip in CHIPS.items()}
     | {name: BoardDriver(board) for name, board in BOARDS.items()}
+    | {name: StickDriver(stick) for name, stick in STICKS.items()}
 )

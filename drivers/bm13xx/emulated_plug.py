@@ -109,6 +109,11 @@ class InProcessPorts:
             self.unplug()
 
 
+def is_emulated(name: str) -> bool:
+    """Return whether there is an emulated device called ``name``, board or bare chain."""
+    return name in device_names()
+
+
 def plugged_in(
     name: str, settings: Mapping[str, object], random: Random, *, ports: int
 ) -> tuple[InProcessPorts, Mapping[str, object]]:
@@ -122,11 +127,11 @@ def plugged_in(
     device = emulated_device(
         name,
         random=random,
-        chips=_whole(settings, "chips"),
-        scale=_number(settings, "scale"),
+        chips=whole_setting(settings, "chips"),
+        scale=number_setting(settings, "scale"),
         faults=parse_faults(faults),
-        ambient=_number(settings, "ambient"),
-        time_constant=_number(settings, "time_constant"),
+        ambient=number_setting(settings, "ambient"),
+        time_constant=number_setting(settings, "time_constant"),
     )
     if ports > 1 and not device.has_control:
         raise SettingError("emulated", name, "it has no control port, which a board needs")
@@ -134,14 +139,16 @@ def plugged_in(
     return InProcessPorts(device), {**left, "scale": device.chain.scale}
 
 
-def _whole(settings: Mapping[str, object], name: str) -> int | None:
-    number = _number(settings, name)
+def whole_setting(settings: Mapping[str, object], name: str) -> int | None:
+    """Return a setting that is a whole number, None if it is not given; raise SettingError."""
+    number = number_setting(settings, name)
     if number is not None and number != int(number):
         raise SettingError("emulated", name, f"must be a whole number, not {number}")
     return None if number is None else int(number)
 
 
-def _number(settings: Mapping[str, object], name: str) -> float | None:
+def number_setting(settings: Mapping[str, object], name: str) -> float | None:
+    """Return a setting that is a number, None if it is not given; raise SettingError."""
     if name not in settings:
         return None
     try:

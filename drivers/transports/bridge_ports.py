@@ -8,6 +8,7 @@ every family whose devices are opened by place; here there is one place.
 import asyncio
 from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from drivers.errors import DriverError, TransportLostError
 from drivers.transports.base import OnData, OnLost
@@ -28,6 +29,44 @@ _ROOT = Path("/")
 def is_place(path: str) -> bool:
     """Return whether ``path`` opens a bridge directly: ``usb:1-1.2``."""
     return path.startswith(PREFIX)
+
+
+class BridgePort(Protocol):
+    """One port behind a bridge; `DirectPort` and `TerminalPort` are the two ways to one."""
+
+    @property
+    def way(self) -> str:
+        """Return by which way bytes travel, for people."""
+        ...
+
+    def path(self, place: int) -> str:
+        """Return what to call the port."""
+        ...
+
+    async def open(
+        self, place: int, *, on_data: OnData, on_lost: OnLost, baud_rate: int = 115200
+    ) -> Uart:
+        """Open the port; raise PortOpenError, PortBusyError or BaudRateError."""
+        ...
+
+    async def serve(self) -> None:
+        """Do what the other end needs while the port is open; may end before it is cancelled."""
+        ...
+
+    async def set_pins(self, *, mask: int, levels: int) -> None:
+        """Drive the free pins of ``mask``, bit n for pin n.
+
+        Raises LineControlError, PortOpenError or TransportLostError.
+        """
+        ...
+
+    def set_pins_soon(self, *, mask: int, levels: int) -> None:
+        """Drive the free pins of ``mask``, before all is let go; never wait, never raise."""
+        ...
+
+    async def finish(self) -> None:
+        """Return when all is let go of; in `GIVEN_BACK_WITHIN` seconds, never raise."""
+        ...
 
 
 class DirectPort:
@@ -61,7 +100,7 @@ class DirectPort:
         baud_rate: int = 115200,
     ) -> Uart:
         """Open the port, once the last use of it has ended; raises as `open_usb_port`."""
-        await self._given_back()
+        await self.finish()
         self._port = await open_usb_port(
             self._path,
             on_data=on_data,
@@ -76,7 +115,7 @@ class DirectPort:
         try:
             await asyncio.Event().wait()
         finally:
-            await self._given_back()
+            await self.finish()
 
     async def set_pins(self, *, mask: int, levels: int) -> None:
         """Drive the free pins of ``mask``; raise LineControlError, TransportLostError."""
@@ -90,10 +129,7 @@ class DirectPort:
             with suppress(LineControlError):
                 self._port.set_pins(mask=mask, levels=levels)
 
-    def close_pins(self) -> None:
-        """Do nothing: the pins are let go of with the port."""
-
-    async def _given_back(self) -> None:
+    async def finish(self) -> None:
         """Return when the port, which was closed or lost, no longer holds the device."""
         if self._port is not None:
             with suppress(TimeoutError):
@@ -149,7 +185,7 @@ class TerminalPort:
         try:
             await self._lines.set_pins(mask=mask, levels=levels)
         except DriverError:
-            self.close_pins()  # opened anew by the next call
+            await self.finish()  # opened anew by the next call
             raise
 
     def set_pins_soon(self, *, mask: int, levels: int) -> None:
@@ -157,20 +193,20 @@ class TerminalPort:
         if self._lines is not None:
             self._lines.set_pins(mask=mask, levels=levels)
 
-    def close_pins(self) -> None:
+    async def finish(self) -> None:
         """Let go of the pins once all is done; harmless when repeated."""
         lines, self._lines = self._lines, None
         if lines is not None:
             lines.close()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(GIVEN_BACK_WITHIN):
+                    await lines.closed()
 
     def _looked_up(self) -> str:
         place = place_of_terminal(self._path, self._root)
         if not place:
             raise LineControlError(self._path, "pins", "it is no tty of a USB device")
         return PREFIX + place
-
-
-BridgePort = DirectPort | TerminalPort
 
 
 def bridge_port(path: str) -> BridgePort:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from random import Random
 
 from drivers.api import Context, Device, DeviceStats, Miner, Solution, Work
-from drivers.bm13xx.driver import DRIVERS
+from drivers.bm13xx.driver import DRIVERS, StickDriver
 from drivers.bm13xx.emulated_boards import emulated_device
 from drivers.bm13xx.emulated_plug import InProcessPorts
 from drivers.bm13xx.emulated_port import search_here
@@ -131,7 +131,9 @@ class Rig:
             name="rig", miner=miner or self.miner, clock=LoopClock(), random=Random(1), log=self.log
         )
         expected = {"chips": chips} if chips else {}
-        self.device: Device = DRIVERS[driver].on_ports(
+        maker = DRIVERS[driver]
+        assert not isinstance(maker, StickDriver), "sticks have a rig of their own"
+        self.device: Device = maker.on_ports(
             self.ports, {**expected, "scale": scale, **settings}, self.context
         )
 

@@ -41,14 +41,14 @@ async def test_bytes_and_pins_go_through_one_open_device() -> None:
     port.set_pins_soon(**RESET)
     uart.close()
     async with asyncio.timeout(PATIENCE):
-        await port._given_back()
+        await port.finish()
 
     assert port.path(0) == "stick"
     assert bench.chips.resets[-3:] == [True, False, True]
     assert not bench.device.handles
 
 
-async def test_whoever_serves_ends_when_the_device_is_given_back() -> None:
+async def test_whoever_serves_ends_when_the_device_isfinish() -> None:
     bench, near = rig(STICKS["compac"]), Recorder()
     port = DirectPort("usb:1-1", backend=bench.backend)
     serving = asyncio.create_task(port.serve())
@@ -76,7 +76,7 @@ async def test_a_port_opens_again_after_a_loss() -> None:
             await port.open(0, on_data=near, on_lost=near)
         bench.bus.replug(bench.device)
 
-    await port._given_back()
+    await port.finish()
     assert not bench.device.handles
 
 
@@ -98,7 +98,7 @@ async def test_a_bridge_without_pins_says_so_and_is_harmless_when_in_haste() -> 
         await port.set_pins(**RESET)
 
     uart.close()
-    await port._given_back()
+    await port.finish()
 
 
 async def test_pins_beside_a_tty_leave_the_kernels_driver_alone() -> None:
@@ -113,8 +113,8 @@ async def test_pins_beside_a_tty_leave_the_kernels_driver_alone() -> None:
 
     assert bench.chips.resets[-1:] == [False]
     assert bench.find().is_kernel_driver_active(0)
-    port.close_pins()
-    port.close_pins()
+    await port.finish()
+    await port.finish()
 
 
 async def test_pins_beside_a_tty_come_back_with_the_stick() -> None:
@@ -129,7 +129,7 @@ async def test_pins_beside_a_tty_come_back_with_the_stick() -> None:
     await port.set_pins(**RESET)
 
     assert bench.chips.resets[-1:] == [True]
-    port.close_pins()
+    await port.finish()
 
 
 async def test_a_tty_of_no_usb_device_has_no_pins(tmp_path: Path) -> None:

@@ -1,0 +1,19 @@
+"""GekkoScience Terminus with BM1384 chips, which are counted; no reset line.
+
+Source: kanoi/cgminer driver-gekko.c (chips, frequencies, baud rate).
+"""
+
+from drivers.bm13xx.board import Range
+from drivers.bm13xx.chips.bm1384 import BM1384
+from drivers.bm13xx.stick import Stick
+from drivers.bm13xx.sticks import gekko
+
+TERMINUS = Stick(
+    name="terminus",
+    summary="GekkoScience Terminus (BM1384)",
+    chip=BM1384,
+    chips=1,
+    frequency=Range(lowest=6.25, default=150.0, highest=500.0),
+    baud_rate=115_200,
+    usb=gekko.cp2102("Terminus BM1384 Bitcoin Miner"),
+)
