@@ -4,6 +4,8 @@ import fcntl
 import json
 import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -225,6 +227,41 @@ def test_json_has_the_same_checks(folder: Path) -> None:
         assert check.keys() == {"check", "status", "text", "fix"}
         assert check["status"] in {"ok", "warning", "fail"}
         assert check["fix"] is None or check["fix"]
+
+
+@pytest.mark.parametrize(
+    ("module", "line"),
+    [
+        ("structlog", r"FAIL +structlog .*-m pip install structlog"),
+        ("serial", r"FAIL +pyserial .*-m pip install pyserial"),
+        ("usb", r"warning +pyusb .*-m pip install pyusb"),
+        ("pyudev", r"warning +pyudev .*-m pip install pyudev"),
+        (
+            "drivers.hashing._sha256d",
+            r"warning +hash kernels +hashlib .*apt install gcc python3-dev",
+        ),
+    ],
+)
+def test_a_missing_library_does_not_keep_doctor_from_saying_so(
+    module: str, line: str, tmp_path: Path
+) -> None:
+    program = (
+        f"import sys; sys.modules[{module!r}] = None; from stratum_client.cli import main; "
+        "sys.exit(main(['doctor']))"
+    )
+    environment = {"HOME": str(tmp_path), "PYTHONPATH": str(Path(__file__).parent.parent)}
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.stderr == ""
+    assert re.search(f"^{line}", done.stdout, re.MULTILINE), done.stdout
+    assert done.returncode == int("\nFAIL" in f"\n{done.stdout}")
 
 
 def test_a_wrong_configuration_is_one_failed_check_among_others(folder: Path) -> None:

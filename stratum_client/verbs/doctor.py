@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterable
 from ctypes.util import find_library
-from dataclasses import replace
 from pathlib import Path
 
 from drivers.hashing import kernels
@@ -29,6 +28,17 @@ from stratum_client.udev_rules import RULES_PATH, rules
 from stratum_client.verbs.arguments import add_pool_arguments, pools_of
 
 EXIT_OK, EXIT_FAILED = 0, 1
+
+_DIRECTLY = "USB sticks driven directly"
+
+_LIBRARIES = (
+    ("structlog", "structlog", "logs", True),
+    ("publicsuffixlist", "publicsuffixlist", "pools that send one elsewhere", True),
+    ("pyserial", "serial", "serial ports", True),
+    ("pyudev", "pyudev", "noticing at once what is plugged in", False),
+    ("pyusb", "usb.core", _DIRECTLY, False),
+)
+"""Package, its module, what it is for, and whether nothing works without it."""
 
 _FORMATS = """\
 Each line is one check: ok, warning or FAIL, what was seen, and the command that puts it right. The
@@ -68,11 +78,9 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _checks(options: argparse.Namespace) -> list[Check]:
-    # What the command line says wrongly ends here, as with every verb; a file does not.
-    config = with_arguments(None, pools=pools_of(options), environ=os.environ)
     facts, loaded = _config(options)
-    if loaded:
-        config = replace(loaded, pools=config.pools or loaded.pools)
+    # What the command line says wrongly ends here, as with every verb; a file does not.
+    config = with_arguments(loaded, pools=pools_of(options), environ=os.environ)
     pip = doctor_facts.pip_command()
     missing = kernels.unavailable()
     state = doctor_facts.state_facts(config.state_dir)
@@ -109,22 +117,16 @@ def _config(options: argparse.Namespace) -> tuple[ConfigFacts, Config | None]:
 
 
 def _libraries(pip: str) -> Iterable[Check]:
-    yield _library("pyserial", "serial", pip, "serial ports", is_core=True)
-    yield _library("pyusb", "usb.core", pip, "USB sticks driven directly", is_core=False)
+    for package, module, needed_for, is_core in _LIBRARIES:
+        yield doctor.library_check(
+            package,
+            doctor_facts.import_problem(module),
+            f"{pip} {package}",
+            needed_for=needed_for,
+            is_core=is_core,
+        )
     yield doctor.library_check(
-        "libusb",
-        _libusb_problem(),
-        LIBUSB_COMMAND,
-        needed_for="USB sticks driven directly",
-        is_core=False,
-    )
-    yield _library("pyudev", "pyudev", pip, "noticing at once what is plugged in", is_core=False)
-
-
-def _library(package: str, module: str, pip: str, needed_for: str, *, is_core: bool) -> Check:
-    problem = doctor_facts.import_problem(module)
-    return doctor.library_check(
-        package, problem, f"{pip} {package}", needed_for=needed_for, is_core=is_core
+        "libusb", _libusb_problem(), LIBUSB_COMMAND, needed_for=_DIRECTLY, is_core=False
     )
 
 
