@@ -13,6 +13,7 @@ import os
 import re
 import shlex
 import sys
+import sysconfig
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from importlib import metadata
@@ -77,12 +78,22 @@ def is_clock_synchronized(adjtimex: Callable[[object], int] | None = None) -> bo
     return state != _TIME_ERROR and not timex.status & _UNSYNCHRONIZED
 
 
-def pip_command(prefix: str = sys.prefix, base: str = sys.base_prefix) -> str:
+def is_externally_managed() -> bool:
+    """Return whether the system's own pip refuses to install beside its packages (PEP 668)."""
+    return (Path(sysconfig.get_path("stdlib")) / "EXTERNALLY-MANAGED").exists()
+
+
+def pip_command(
+    prefix: str = sys.prefix, base: str = sys.base_prefix, *, is_managed: bool | None = None
+) -> str:
     """Return the command that installs packages beside this program."""
     if "/pipx/venvs/" in f"{prefix}/":
         return f"pipx runpip {shlex.quote(Path(prefix).name)} install"
-    python = shlex.quote(sys.executable or "python3")
-    return f"{python} -m pip install" + ("" if prefix != base else " --user")
+    command = f"{shlex.quote(sys.executable or 'python3')} -m pip install"
+    if prefix != base:
+        return command
+    managed = is_externally_managed() if is_managed is None else is_managed
+    return f"{command} --user" + (" --break-system-packages" if managed else "")
 
 
 def import_problem(module: str) -> str:

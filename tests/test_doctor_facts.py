@@ -182,7 +182,10 @@ def test_the_extras_of_the_project_are_understood() -> None:
 
 def test_pip_is_called_where_this_program_lives() -> None:
     assert doctor_facts.pip_command("/venv", "/usr") == f"{sys.executable} -m pip install"
-    assert doctor_facts.pip_command("/usr", "/usr").endswith("pip install --user")
+    system = doctor_facts.pip_command("/usr", "/usr", is_managed=False)
+    assert system.endswith("pip install --user")
+    debian = doctor_facts.pip_command("/usr", "/usr", is_managed=True)
+    assert debian.endswith("pip install --user --break-system-packages")
     pipx = doctor_facts.pip_command("/home/me/.local/share/pipx/venvs/stratum-client", "/usr")
     assert pipx == "pipx runpip stratum-client install"
 

@@ -154,7 +154,7 @@ def _ports(config: Config, state: StateFacts, pip: str) -> list[Check]:
         problems = doctor_facts.driver_problems()
         found = doctor_facts.port_facts(config.devices)
     except DriverClashError as error:
-        uninstall = pip.replace(" install", " uninstall").removesuffix(" --user")
+        uninstall = pip.replace(" install", " uninstall").replace(" --user", "")
         fix = f"{uninstall} {error.second.rpartition(' ')[2]}"
         return [Check(name="drivers", status=Status.FAIL, text=str(error), fix=fix)]
     numbers = (holder.partition(" ")[0] for holder in state.holders)
