@@ -10,7 +10,7 @@ from drivers.bm13xx.emulated_port import EmulatedPorts
 from drivers.transports.pty import PseudoTerminal
 
 REFUSAL_LOOK = 0.5
-"""Seconds between looks at what the chips refused; they have no way to say so themselves."""
+"""Seconds between looks at what the chips refused, and at their power: no port tells of either."""
 
 _MOST_REFUSALS = 50
 
@@ -28,6 +28,7 @@ class DeviceOnPty:
         self._device = device
         self._tell = tell
         self._refused: set[str] = set()
+        self._power = power_of(device)
         self._ports = EmulatedPorts(
             device,
             write_data=self._write_data,
@@ -64,6 +65,7 @@ class DeviceOnPty:
                     async with asyncio.timeout(REFUSAL_LOOK):
                         await stopped.wait()
                 self._tell_refusals()
+                self._tell_power()
             serving.cancel()
 
     def close(self) -> None:
@@ -90,9 +92,29 @@ class DeviceOnPty:
                 port.unplug()
         self._tell(f"plugged in again: {' '.join(self.paths)}" if plugged else "unplugged")
 
+    def _tell_power(self) -> None:
+        """Say when a board's chips were switched on or off: nothing else shows it."""
+        power = power_of(self._device)
+        if power != self._power:
+            self._power = power
+            self._tell(power)
+
     def _tell_refusals(self) -> None:
         """Say once, for each reason, why a real chip would not have obeyed."""
         for refusal in self._device.chain.refusals:
             if refusal not in self._refused and len(self._refused) < _MOST_REFUSALS:
                 self._refused.add(refusal)
                 self._tell(f"refused: {refusal}")
+
+
+def power_of(device: EmulatedDevice) -> str:
+    """Return in words whether a board's chips are in reset and have power; empty without a board.
+
+    The voltage is rounded so that it does not seem to change while it stays.
+    """
+    board = device.board
+    if board is None:
+        return ""
+    reset = "out of reset" if board.reset_is_high() else "in reset"
+    volts = board.heat.core_volts
+    return f"chips {reset}, core " + (f"at {volts:.2f} V" if volts else "off")
