@@ -10,6 +10,7 @@ from drivers.icarus.model import Model
 from drivers.icarus.models.table import MODELS
 from drivers.icarus.ports import Ports, SerialPorts
 from drivers.icarus.settings import parsed
+from drivers.transports.bridge_ports import DirectPort, is_place
 
 EMULATED = "emulated:"
 
@@ -32,13 +33,15 @@ class IcarusDriver:
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
-        if len(port.paths) != 1:
+        places = sum(is_place(path) for path in port.paths)
+        if not port.paths or places > 1 or len(port.paths) - places > 1:
             problem = f"expected {self.name}@PORT, got {port.name!r}"
             raise SettingError(self.name, "port", problem)
         path = port.paths[0]
         if path.startswith(EMULATED):
             return self._open_emulated(path.removeprefix(EMULATED), settings, context)
-        return self.on_ports(SerialPorts(path), settings, context)
+        ports = DirectPort(path) if is_place(path) else SerialPorts(path)
+        return self.on_ports(ports, settings, context)
 
     def on_ports(
         self, ports: Ports, settings: Mapping[str, object], context: Context
@@ -53,9 +56,9 @@ class IcarusDriver:
     def _open_emulated(
         self, name: str, settings: Mapping[str, object], context: Context
     ) -> IcarusDevice:
-        from drivers.icarus.emulated_plug import plugged_in  # noqa: PLC0415 - rarely needed
+        from drivers.icarus.emulated_usb_plug import stick_in  # noqa: PLC0415 - rarely needed
 
-        ports, left = plugged_in(name, settings, context.random)
+        ports, left = stick_in(name, settings, context.random)
         return self.on_ports(ports, left, context)
 
 

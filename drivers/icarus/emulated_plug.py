@@ -93,10 +93,10 @@ class InProcessPort:
             self.link.unplug()
 
 
-def plugged_in(
+def emulated_device(
     name: str, settings: Mapping[str, object], random: Random
-) -> tuple[InProcessPort, Mapping[str, object]]:
-    """Return the port of the emulated device called ``name``, and the settings left for a driver.
+) -> tuple[EmulatedIcarus, Mapping[str, object]]:
+    """Return the emulated device called ``name``, and the settings left for a driver.
 
     Faults are settings of the emulator itself and are taken out; its scale and ticket are put in.
     Raises SettingError.
@@ -110,7 +110,15 @@ def plugged_in(
         faults=parse_faults({key: str(settings[key]) for key in settings if key in _FAULTS}),
     )
     left = {key: value for key, value in settings.items() if key not in _FAULTS}
-    return InProcessPort(device), {**left, "scale": device.scale, "ticket": device.ticket}
+    return device, {**left, "scale": device.scale, "ticket": device.ticket}
+
+
+def plugged_in(
+    name: str, settings: Mapping[str, object], random: Random
+) -> tuple[InProcessPort, Mapping[str, object]]:
+    """Return the port of the emulated device called ``name``; otherwise as `emulated_device`."""
+    device, left = emulated_device(name, settings, random)
+    return InProcessPort(device), left
 
 
 def _share(settings: Mapping[str, object], name: str) -> float | None:
