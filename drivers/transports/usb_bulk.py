@@ -193,8 +193,9 @@ class UsbBulkTransport:
         self._writer.close(CLOSE_WITHIN)
 
     async def closed(self) -> None:
-        """Wait until the device is given back, after `close` or a loss."""
+        """Wait until the device is given back and both threads have ended, after `close` or a loss."""
         await asyncio.shield(self._ended)
+        self._writer.join()
 
     # -- on the loop
 

@@ -96,6 +96,7 @@ class BridgeLines:
     async def closed(self) -> None:
         """Wait until the device is let go, after `close` or its loss."""
         await asyncio.shield(self._ended)
+        self._writer.join()
 
     def _submit(self, controls: tuple[Control, ...], pins: str) -> asyncio.Future[None]:
         def work() -> None:

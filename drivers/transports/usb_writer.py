@@ -55,6 +55,10 @@ class Writer:
         """Begin to send."""
         self._thread.start()
 
+    def join(self) -> None:
+        """Wait for the thread; once it has called ``ended`` it takes no time."""
+        self._thread.join()
+
     def write(self, data: bytes) -> bool:
         """Queue ``data``; False, and it is dropped, when too much waits already."""
         with self._changed:

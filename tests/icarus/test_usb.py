@@ -1,4 +1,4 @@
-"""Icarus-class devices behind emulated USB bridges, driven by the real transport."""
+"""Icarus-class devices behind emulated USB bridges: the driver contract, and what USB adds."""
 
 import asyncio
 import threading
@@ -8,14 +8,16 @@ from random import Random
 
 import pytest
 
-from drivers.api import Context, DeviceState, PortInfo
+from drivers.api import Context, DeviceState, Miner, PortInfo
 from drivers.errors import DriverError, SettingError
 from drivers.icarus.driver import DRIVERS
 from drivers.icarus.emulated import EmulatedIcarus
 from drivers.icarus.emulated_models import emulated_model
 from drivers.icarus.emulated_usb_plug import EmulatedUsbPort
+from drivers.icarus.ticket import ticket_target
 from drivers.transports.emulated_usb.device import Controller
 from tests.cpu.standins import SystemClock
+from tests.driver_contract import ContractMiner, DriverContract, Plugged
 from tests.icarus.rig import RecordingMiner
 from tests.stand_ins import RecordingLog
 
@@ -29,7 +31,7 @@ BRIDGES = {  # one of each bridge, with the share of the nonces that makes 20 kH
 }
 
 
-def context(miner: RecordingMiner) -> Context:
+def context(miner: Miner) -> Context:
     return Context(
         name="usb", miner=miner, clock=SystemClock(), random=Random(1), log=RecordingLog()
     )
@@ -38,14 +40,21 @@ def context(miner: RecordingMiner) -> Context:
 class UsbRig:
     """A device of a driver on the emulated one, and what it left in the USB stack."""
 
-    def __init__(self, name: str, *, controller: Controller = Controller.XHCI) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        controller: Controller = Controller.XHCI,
+        miner: Miner | None = None,
+        ticket: float = TICKET,
+    ) -> None:
         self.miner = RecordingMiner()
         emulated = EmulatedIcarus(
-            emulated_model(name), random=Random(3), scale=BRIDGES[name], ticket=TICKET
+            emulated_model(name), random=Random(3), scale=BRIDGES[name], ticket=ticket
         )
         self.port = EmulatedUsbPort(emulated, random=Random(4), controller=controller)
-        settings = {"scale": BRIDGES[name], "ticket": TICKET}
-        self.device = DRIVERS[name].on_ports(self.port, settings, context(self.miner))
+        settings = {"scale": BRIDGES[name], "ticket": ticket}
+        self.device = DRIVERS[name].on_ports(self.port, settings, context(miner or self.miner))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
@@ -64,6 +73,18 @@ class UsbRig:
             thread.join(1.0)
         bound = [usb.claims.bound(one.number) for one in usb.bridge.interfaces]
         return not any(one.is_alive() for one in threads) and not usb.handles and all(bound)
+
+
+class TestContract(DriverContract):
+    """In real time, as threads know no other; with shares 16 times as easy."""
+
+    target = ticket_target(TICKET / 16)
+
+    def plug(self, miner: ContractMiner) -> Plugged:
+        rig = UsbRig("block-erupter", miner=miner, ticket=TICKET / 16)
+        return Plugged(
+            device=rig.device, miner=miner, unplug=rig.port.unplug, replug=rig.port.replug
+        )
 
 
 async def solved(rig: UsbRig, count: int) -> None:
