@@ -193,7 +193,7 @@ class UsbBulkTransport:
         self._writer.close(CLOSE_WITHIN)
 
     async def closed(self) -> None:
-        """Wait until the device is given back and both threads have ended, after `close` or a loss."""
+        """Wait until the device is given back and no thread is left, after `close` or a loss."""
         await asyncio.shield(self._ended)
         self._writer.join()
 
