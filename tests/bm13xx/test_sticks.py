@@ -1,4 +1,4 @@
-"""USB sticks: what they are by data, which ports they take, and their life behind a bridge."""
+"""USB sticks: what they are by data, which ports they take, their life, and the contract."""
 
 import asyncio
 import threading
@@ -9,12 +9,12 @@ from random import Random
 
 import pytest
 
-from drivers.api import Context, DeviceState, PortInfo, Setpoint
+from drivers.api import Context, DeviceState, Miner, PortInfo, Setpoint
 from drivers.bm13xx.driver import DRIVERS, StickDriver
 from drivers.bm13xx.emulated_sticks import STICKS as EMULATED_STICKS
 from drivers.bm13xx.emulated_sticks import emulated_stick
 from drivers.bm13xx.emulated_usb_plug import EmulatedStickPort
-from drivers.bm13xx.stick import Stick
+from drivers.bm13xx.stick import PinReset, Stick
 from drivers.bm13xx.sticks.table import STICKS
 from drivers.errors import DriverError, SettingError
 from drivers.transports.emulated_usb.device import Controller
@@ -22,10 +22,12 @@ from drivers.transports.emulated_usb.identities import CABLES, UsbIdentity
 from drivers.transports.emulated_usb.identities import STICKS as IDENTITIES
 from tests.bm13xx.device_rig import DIFFICULTY_1, RecordingMiner
 from tests.cpu.standins import SystemClock
+from tests.driver_contract import ContractMiner, DriverContract, Plugged
 from tests.stand_ins import RecordingLog
 
 PATIENCE = 30.0
 SCALE = 2.0**-20
+HASTY = PinReset(mask=0xF, hold=0x0, run=0x2, low=0.0, settle=0.0)
 EASY = int(DIFFICULTY_1 / (SCALE * 0.99))
 
 
@@ -41,7 +43,7 @@ def shown(identity: UsbIdentity, *paths: str) -> PortInfo:
     )
 
 
-def context(miner: RecordingMiner, log: RecordingLog | None = None) -> Context:
+def context(miner: Miner, log: RecordingLog | None = None) -> Context:
     return Context(
         name="stick",
         miner=miner,
@@ -54,16 +56,23 @@ def context(miner: RecordingMiner, log: RecordingLog | None = None) -> Context:
 class StickRig:
     """A device of a stick's driver on the emulated stick, through the real USB transport."""
 
-    def __init__(self, name: str, *, controller: Controller = Controller.XHCI) -> None:
-        driver = DRIVERS[name]
-        assert isinstance(driver, StickDriver)
+    def __init__(
+        self,
+        name: str,
+        *,
+        controller: Controller = Controller.XHCI,
+        miner: Miner | None = None,
+        driver: StickDriver | None = None,
+    ) -> None:
+        maker = driver or DRIVERS[name]
+        assert isinstance(maker, StickDriver)
         self.log = RecordingLog()
         self.miner = RecordingMiner(target=EASY)
         self.emulated = emulated_stick(name, random=Random(3), scale=SCALE)
         self.port = EmulatedStickPort(self.emulated, random=Random(4), controller=controller)
         mhz = 100 if name == "compac-f" else 93.75  # where the ramp begins
         settings = {"frequency": mhz, "scale": SCALE, "nonces_per_second": 20}
-        self.device = driver.on_port(self.port, settings, context(self.miner, self.log))
+        self.device = maker.on_port(self.port, settings, context(miner or self.miner, self.log))
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["asyncio.Task[None]"]:
@@ -94,6 +103,19 @@ class StickRig:
             thread.join(1.0)
         drivers = [usb.claims.bound(one.number) for one in usb.bridge.interfaces]
         return not any(one.is_alive() for one in threads) and not usb.handles and all(drivers)
+
+
+class TestContract(DriverContract):
+    """In real time, as threads know no other; so chips are reset in less than theirs."""
+
+    target = EASY
+
+    def plug(self, miner: ContractMiner) -> Plugged:
+        hasty = replace(STICKS["compac-f"], reset=HASTY)
+        rig = StickRig("compac-f", miner=miner, driver=StickDriver(hasty))
+        return Plugged(
+            device=rig.device, miner=miner, unplug=rig.port.unplug, replug=rig.port.replug
+        )
 
 
 @pytest.mark.parametrize("stick", STICKS.values(), ids=lambda stick: stick.name)
