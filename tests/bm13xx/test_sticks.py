@@ -105,14 +105,19 @@ class StickRig:
         return not any(one.is_alive() for one in threads) and not usb.handles and all(drivers)
 
 
+def hasty_rig(*, miner: Miner | None = None, controller: Controller = Controller.XHCI) -> StickRig:
+    """Return the rig of a stick that starts in less time than the real one."""
+    driver = StickDriver(replace(STICKS["compac-f"], reset=HASTY))
+    return StickRig("compac-f", controller=controller, miner=miner, driver=driver)
+
+
 class TestContract(DriverContract):
     """In real time, as threads know no other; so chips are reset in less than theirs."""
 
     target = EASY
 
     def plug(self, miner: ContractMiner) -> Plugged:
-        hasty = replace(STICKS["compac-f"], reset=HASTY)
-        rig = StickRig("compac-f", miner=miner, driver=StickDriver(hasty))
+        rig = hasty_rig(miner=miner)
         return Plugged(
             device=rig.device, miner=miner, unplug=rig.port.unplug, replug=rig.port.replug
         )
@@ -203,7 +208,7 @@ async def test_a_stick_mines_through_usb_without_error_and_is_given_back(name: s
 
 @pytest.mark.parametrize("controller", Controller, ids=lambda one: one.name)
 async def test_a_stick_survives_being_pulled_mid_job(controller: Controller) -> None:
-    rig = StickRig("newpac", controller=controller)
+    rig = hasty_rig(controller=controller)
 
     for _ in range(2):
         async with rig.running() as task:
@@ -219,7 +224,7 @@ async def test_a_stick_survives_being_pulled_mid_job(controller: Controller) -> 
 
 
 async def test_a_stick_told_to_rest_is_held_in_reset_until_it_may_run() -> None:
-    rig = StickRig("newpac")
+    rig = hasty_rig()
 
     async with rig.running():
         await rig.solved(1)
