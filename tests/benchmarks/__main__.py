@@ -9,9 +9,14 @@ import os
 import platform
 import sys
 
-from tests.benchmarks import kernels, path, process
+from tests.benchmarks import devices, kernels, path, process
 
-SECTIONS = {"kernels": kernels.section, "path": path.section, "process": process.section}
+SECTIONS = {
+    "kernels": kernels.section,
+    "path": path.section,
+    "process": process.section,
+    "devices": devices.section,
+}
 
 
 def main() -> None:
