@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from drivers.bm13xx.side_tasks import beside
+from stratum_client.device_on_pty import power_of
 from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.job import Fate
 from tests.e2e.device_rig import DIFFICULTY, DeviceBench, Plug, PluggedDevice, device_bench
@@ -23,7 +24,10 @@ DISTURBED_EVERY = 0.4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one chain did; ``silent`` are chips without a share, ``told`` what they refused."""
+    """What one chain did; ``silent`` are chips without a share, ``told`` what they refused.
+
+    ``power`` is what a board was left with, ``unsafe`` how often its driver could not tell.
+    """
 
     plug: Plug
     seconds: float
@@ -36,6 +40,8 @@ class Outcome:
     misplaced: int
     silent: tuple[int, ...]
     told: tuple[str, ...]
+    power: str
+    unsafe: int
 
     def __str__(self) -> str:
         return (
@@ -143,4 +149,6 @@ def _outcome(device: PluggedDevice, seconds: float) -> Outcome:
         misplaced=device.dropped("unknown_slot") + device.dropped("outside_mask"),
         silent=tuple(chip for chip in range(plug.count) if not watched.heard[chip]),
         told=tuple(device.refusals),
+        power=power_of(device.emulated),
+        unsafe=len(device.log.named("board.unsafe")),
     )

@@ -45,7 +45,8 @@ class Plug:
     """A device to be put on a pseudo-terminal; ``chips`` None: as many as the board has.
 
     It finds ``shares`` in a second, or fewer if so many chips at ``mhz`` cannot find them.
-    ``time_constant`` is how many seconds a board takes to heat up.
+    ``time_constant`` is how many seconds a board takes to heat up, ``board`` the emulated board
+    if it is a variant of the one that the driver is called after.
     """
 
     driver: str
@@ -55,11 +56,17 @@ class Plug:
     faults: Faults = NO_FAULTS
     name: str = ""
     time_constant: float | None = None
+    board: str = ""
 
     @property
     def label(self) -> str:
         """Return a name for the device, its seat and its link."""
-        return self.name or f"{self.driver}-{self.count}"
+        return self.name or f"{self.emulated}-{self.count}"
+
+    @property
+    def emulated(self) -> str:
+        """Return the name of the emulated device."""
+        return self.board or self.driver
 
     @property
     def count(self) -> int:
@@ -126,7 +133,7 @@ class LastWords(RecordingLog):
 
     def __init__(self) -> None:
         super().__init__()
-        self.events = deque(maxlen=2000)  # type: ignore[assignment]  # a list with a limit
+        self.events = deque(maxlen=200)  # type: ignore[assignment]  # a list with a limit
 
 
 class JournalMiner(Miner):
@@ -163,7 +170,7 @@ class PluggedDevice:
         self.log = LastWords()
         self.watched = WatchedSeat(seat, plug.model, plug.count)
         self.emulated: EmulatedDevice = emulated_device(
-            plug.driver,
+            plug.emulated,
             random=Random(seed),
             chips=plug.chips,
             scale=plug.scale,

@@ -25,7 +25,7 @@ def board_and_client(name: str, folder: Path) -> Iterator[tuple[Running, Running
     """Run an emulated board, a pool, and a client with both; yield the client's words too."""
     with (
         running("emulate", "device", name, "--pty", folder=folder) as board,
-        pool("--difficulty", "2e-5", folder=folder) as (_, url),
+        pool("--difficulty", "2e-5", "--ignore-suggestions", folder=folder) as (_, url),
     ):
         device = board.wait_for(r"--device (\S+)")[1] + ",name=board,frequency=75"
         words = ("run", "--device", device, "--pool", url, "--user", "account.rig", "--json")
