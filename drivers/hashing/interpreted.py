@@ -1,8 +1,8 @@
 """SHA256d search without the C extension.
 
 `scan_heads` copies one hashlib object per nonce. hashlib cannot start from a midstate, so
-`scan_midstates` borrows the compression function of the library behind it, two or three times slower;
-without that it computes it in Python, some 160 times slower.
+`scan_midstates` borrows the compression function of the library behind it, two or three times
+slower; without that it computes it in Python, some 160 times slower.
 """
 
 import hashlib

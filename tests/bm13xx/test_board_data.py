@@ -160,6 +160,8 @@ def test_a_limit_in_watts_that_cannot_be_kept_is_told() -> None:
 def test_an_emulated_device_may_stand_where_a_port_does() -> None:
     context = Rig("bm1370").context
     gamma = DRIVERS["bitaxe-gamma"]
+    emulated = gamma.emulated()
+    assert emulated
 
     assert gamma.open(PortInfo(paths=("emulated:bitaxe-gamma",)), {"nack": 0.1}, context)
     with pytest.raises(SettingError, match="it has no control port"):
@@ -167,8 +169,8 @@ def test_an_emulated_device_may_stand_where_a_port_does() -> None:
     with pytest.raises(SettingError, match="no such device"):
         gamma.open(PortInfo(paths=("emulated:bitaxe-delta",)), {}, context)
     with pytest.raises(SettingError, match="there is none"):
-        gamma.emulated().open(PortInfo(paths=("/dev/ttyACM0",)), {}, context)
+        emulated.open(PortInfo(paths=("/dev/ttyACM0",)), {}, context)
     with pytest.raises(SettingError, match="not a number"):
-        gamma.emulated().open(PortInfo(), {"scale": "small"}, context)
+        emulated.open(PortInfo(), {"scale": "small"}, context)
     with pytest.raises(SettingError, match="probability"):
-        gamma.emulated().open(PortInfo(), {"drop": 7}, context)
+        emulated.open(PortInfo(), {"drop": 7}, context)
