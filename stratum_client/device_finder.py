@@ -67,7 +67,11 @@ def find(config: Config) -> tuple[Verdict, ...] | None:
 
 
 def verdicts() -> tuple[Verdict, ...]:
-    """Return a verdict on each port there is; raise DriverClashError when packages collide."""
+    """Return a verdict on each port there is; raise DriverClashError when packages collide.
+
+    Drivers that cannot be used are noted by the registry even where there is no port to ask about.
+    """
+    registry.matches(PortInfo())
     return tuple(verdict_on(port) for port in discovery.ports())
 
 

@@ -42,6 +42,7 @@ from drivers.hashing.kernels import (
 REPORT_SECONDS = 0.5
 """Time from one progress frame to the next."""
 
+_LAST_WORDS = 1.0  # s
 _SWITCH_SECONDS = 0.0005  # what the reading thread waits for a kernel that holds the GIL
 _INPUT, _OUTPUT = 0, 1
 
@@ -183,12 +184,14 @@ def main() -> None:
     """Serve the parent; the exit code is not 0 when the kernel asked for cannot be used."""
     sys.setswitchinterval(_SWITCH_SECONDS)
     inbox = Inbox()
-    threading.Thread(target=_read_commands, args=(inbox,), name="commands", daemon=True).start()
+    reader = threading.Thread(target=_read_commands, args=(inbox,), name="commands", daemon=True)
+    reader.start()
     searcher = Searcher(inbox, _send, _choice(sys.argv[1:]))
     try:
         searcher.announce()
         _lower_priority()
         searcher.serve()
+        reader.join(_LAST_WORDS)  # it ended the search; what it has to complain of must get out
     except KernelUnavailableError as error:
         sys.exit(str(error))
     except BrokenPipeError:
