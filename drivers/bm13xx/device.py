@@ -12,17 +12,17 @@ from drivers.bm13xx.chain import Chain
 from drivers.bm13xx.chain_report import chain_details, degradation
 from drivers.bm13xx.chip import ChipSpec
 from drivers.bm13xx.counters import ChipReport
-from drivers.bm13xx.failure import Failure
 from drivers.bm13xx.mining import Mining
 from drivers.bm13xx.ports import DATA, Ports
 from drivers.bm13xx.recovery import ChainSilentError, Stage
 from drivers.bm13xx.settings import LiveSettings
-from drivers.bm13xx.side_tasks import beside
 from drivers.bm13xx.surroundings import BareChain, Surroundings
 from drivers.bm13xx.target import Target, target_of
 from drivers.bm13xx.wire import Wire
 from drivers.errors import DriverError
 from drivers.hashing.kernels import midstate
+from drivers.transports.failure import Failure
+from drivers.transports.side_tasks import beside
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at what the chips find and at what is wanted."""

@@ -21,13 +21,13 @@ from drivers.bm13xx.settings import (
     stick_settings,
     wanted_way,
 )
-from drivers.bm13xx.side_tasks import beside
 from drivers.bm13xx.stick import Stick
 from drivers.bm13xx.stick_board import StickBoard
 from drivers.bm13xx.sticks.table import STICKS
 from drivers.errors import SettingError
 from drivers.peripherals.fan_pid import FULL
 from drivers.transports.bridge_ports import BridgePort, TerminalPort, bridge_port, is_place
+from drivers.transports.side_tasks import beside
 
 EMULATED = "emulated:"
 FAMILY = "bm13xx"

@@ -8,7 +8,6 @@ from drivers.bm13xx.emulated_device import EmulatedDevice
 from drivers.bm13xx.emulated_plug import number_setting, whole_setting
 from drivers.bm13xx.emulated_port import TICK, EmulatedPorts, Searcher, search_aside
 from drivers.bm13xx.emulated_sticks import emulated_stick
-from drivers.bm13xx.side_tasks import beside
 from drivers.peripherals.emulated_faults import Faults, parse_faults
 from drivers.transports.base import OnData, OnLost
 from drivers.transports.bridge_ports import DirectPort
@@ -17,6 +16,7 @@ from drivers.transports.emulated_usb.bus import EmulatedBus
 from drivers.transports.emulated_usb.device import Controller, EmulatedUsbDevice
 from drivers.transports.emulated_usb.identities import STICKS
 from drivers.transports.emulated_usb.loop_chips import LoopChips
+from drivers.transports.side_tasks import beside
 from drivers.transports.uart import Uart
 
 _FAULTS = {item.name for item in fields(Faults)}

@@ -11,9 +11,7 @@ from dataclasses import replace
 from drivers.api import Context
 from drivers.bm13xx.board import Board
 from drivers.bm13xx.controls import Controls, Readings
-from drivers.bm13xx.failure import Failure
 from drivers.bm13xx.settings import BoardSettings
-from drivers.bm13xx.side_tasks import beside
 from drivers.bm13xx.surroundings import BoardSnapshot
 from drivers.bm13xx.target import Abilities, Throttle
 from drivers.errors import DriverError, OverheatError, TransportLostError
@@ -23,6 +21,8 @@ from drivers.peripherals.heat_limits import Limits, lowest_of
 from drivers.peripherals.sensor_watch import SensorSpec, Trip
 from drivers.peripherals.thermal_guard import Running, ThermalGuard, Tripped
 from drivers.transports.errors import PortOpenError
+from drivers.transports.failure import Failure
+from drivers.transports.side_tasks import beside
 
 READ_EVERY = 1.0
 """Seconds between two readings of all sensors."""

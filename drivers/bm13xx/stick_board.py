@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from drivers.api import Log
-from drivers.bm13xx.failure import Failure
 from drivers.bm13xx.settings import BoardSettings
 from drivers.bm13xx.stick import PinReset, Stick
 from drivers.bm13xx.surroundings import BoardSnapshot
 from drivers.bm13xx.target import Abilities, Throttle
 from drivers.transports.bridge_ports import BridgePort
 from drivers.transports.errors import LineControlError, PortOpenError
+from drivers.transports.failure import Failure
 
 RISE = 0.03
 """Seconds that the pins stay as when running, before they fall: they may just have been made."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from drivers.bm13xx.chip import ChipSpec
-from drivers.bm13xx.failure import Failure
 from drivers.bm13xx.settings import BoardSettings
 from drivers.bm13xx.target import Abilities, Throttle
+from drivers.transports.failure import Failure
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

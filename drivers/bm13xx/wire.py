@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from drivers.bm13xx.bring_up import Action, AwaitSilence, Send, SwitchBaud
-from drivers.bm13xx.failure import Failure
 from drivers.bm13xx.ports import DATA, Ports
 from drivers.transports.base import OnData
+from drivers.transports.failure import Failure
 from drivers.transports.uart import Uart
 
 BAUD_SETTLE = 0.01

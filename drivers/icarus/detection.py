@@ -1,7 +1,6 @@
 """Makes sure that the right device is on a port, by works whose first nonce is known."""
 
 from drivers.errors import BringUpError
-from drivers.icarus.failure import Failure
 from drivers.icarus.frames import rockminer_step
 from drivers.icarus.golden import (
     DIVISION_HASHES,
@@ -13,6 +12,7 @@ from drivers.icarus.golden import (
 )
 from drivers.icarus.model import Model
 from drivers.icarus.wire import Wire
+from drivers.transports.failure import Failure
 
 TRIES = 2
 ANSWER_SECONDS = 0.3

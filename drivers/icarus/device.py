@@ -15,7 +15,6 @@ from drivers.errors import DriverError, OverheatError, SettingError
 from drivers.icarus.commands import cairnsmore_flash, set_voltage
 from drivers.icarus.detection import division_of, recognize
 from drivers.icarus.exchange import Exchange, silent_engines
-from drivers.icarus.failure import Failure, beside
 from drivers.icarus.mining import Mining
 from drivers.icarus.model import Model
 from drivers.icarus.ports import Ports
@@ -24,6 +23,8 @@ from drivers.icarus.settings import IcarusSettings, parsed
 from drivers.icarus.target import Target, target_of
 from drivers.icarus.timing import Division, Timing
 from drivers.icarus.wire import Wire
+from drivers.transports.failure import Failure
+from drivers.transports.side_tasks import beside
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at what the device finds and at what is wanted."""

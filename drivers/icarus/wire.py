@@ -2,9 +2,9 @@
 
 import asyncio
 
-from drivers.icarus.failure import Failure
 from drivers.icarus.ports import DATA, Ports
 from drivers.transports.base import OnData
+from drivers.transports.failure import Failure
 from drivers.transports.uart import Uart
 
 LONGEST_SILENCE_WAIT = 2.0

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from drivers.bm13xx.side_tasks import beside
+from drivers.transports.side_tasks import beside
 from stratum_client.device_on_pty import power_of
 from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.job import Fate

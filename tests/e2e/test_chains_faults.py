@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from drivers.api import DeviceState
-from drivers.bm13xx.side_tasks import beside
+from drivers.transports.side_tasks import beside
 from stratum_client.emulated_pool.tally import Counts
 from stratum_client.job import Fate
 from tests.e2e.chain_runs import Disturber

@@ -9,7 +9,7 @@ from random import Random, SystemRandom
 
 import pytest
 
-from drivers.bm13xx.side_tasks import beside
+from drivers.transports.side_tasks import beside
 from stratum_client.job import Fate
 from tests.e2e.chain_runs import Disturber
 from tests.e2e.device_rig import DeviceBench, Plug, device_bench
