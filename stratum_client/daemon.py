@@ -125,8 +125,9 @@ class Daemon:
 
     def hashrate(self) -> float:
         """Return H/s: what devices claim of themselves, else what they have proven."""
-        claimed = sum(device.snapshot(0.0).stats.claimed_hashrate for device in self.fleet.devices)
-        return claimed or self.miner.tally.proven.recent(self._clock.monotonic())
+        now = self._clock.monotonic()
+        claimed = sum(device.snapshot(now).stats.claimed_hashrate for device in self.fleet.devices)
+        return claimed or self.miner.tally.proven.recent(now)
 
     def snapshot(self) -> RigStats:
         """Return all that is to be told of the rig."""

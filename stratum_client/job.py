@@ -78,6 +78,10 @@ class Job:
         """Return what may change while the task stays the same: version mask and target."""
         return self.version_mask, self.target
 
+    def coinbase(self, extranonce2: bytes) -> bytes:
+        """Return the coinbase transaction with this extranonce2, serialised without witness."""
+        return self.coinbase1 + self.extranonce1 + extranonce2 + self.coinbase2
+
     def extranonce2(self, counter: int) -> bytes:
         """Return the counter as extranonce2: little-endian, zero-padded to its size."""
         rolled = min(self.extranonce2_size, ROLLED_SIZE)

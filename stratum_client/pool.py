@@ -391,13 +391,12 @@ class Pool:
     def _rescue(self, share: Share, reason: str) -> None:
         """Print all that is known of a block that could not be handed in: a human may still."""
         job = share.job
-        coinbase = job.coinbase1 + job.extranonce1 + share.extranonce2 + job.coinbase2
         self._log.error(
             "BLOCK.NOT_TAKEN",
             reason=reason,
             hash=_shown(share),
             header=_header(share).hex(),
-            coinbase=coinbase.hex(),
+            coinbase=job.coinbase(share.extranonce2).hex(),
             job=job.job_id,
         )
 

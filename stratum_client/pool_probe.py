@@ -140,6 +140,5 @@ async def _listen(
 
 
 def _coinbase_of(job: Job) -> Coinbase:
-    head = job.coinbase1 + job.extranonce1
-    extranonces = range(len(job.coinbase1), len(head) + job.extranonce2_size)
-    return parse_coinbase(head + bytes(job.extranonce2_size) + job.coinbase2, extranonces)
+    start, size = len(job.coinbase1), len(job.extranonce1) + job.extranonce2_size
+    return parse_coinbase(job.coinbase(bytes(job.extranonce2_size)), range(start, start + size))
