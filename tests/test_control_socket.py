@@ -263,9 +263,11 @@ async def test_who_does_not_read_is_hung_up_on_and_others_are_served(
     async with serving(tmp_path) as server:
         with socket.socket(socket.AF_UNIX) as deaf:
             deaf.connect(str(server.path))
+            async with asyncio.timeout(PATIENCE):
+                while not server.connections:
+                    await asyncio.sleep(0)
+            [connection] = server.connections
             deaf.send(b'{"do": "big"}\n' * 3)
-            await asked(tmp_path, "echo")
-            [connection, *_] = server.connections
 
             async with asyncio.timeout(PATIENCE):
                 while connection in server.connections:

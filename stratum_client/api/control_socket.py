@@ -96,6 +96,7 @@ class _Connection(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
+        self._is_deaf = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -116,6 +117,8 @@ class _Connection(asyncio.Protocol):
         if self._session.closed:
             self._transport.close()
             self._allow(LINE_LIMIT)
+        elif self._is_deaf:
+            pass  # the deadline of the reply that is not taken holds
         elif not self._session.is_within_line:
             self._allow(IDLE_LIMIT)
         elif replies or not was_within_line:
@@ -125,10 +128,12 @@ class _Connection(asyncio.Protocol):
         assert self._transport
         if not self._transport.is_closing():
             self._transport.pause_reading()
+        self._is_deaf = True
         self._allow(LINE_LIMIT)
 
     def resume_writing(self) -> None:
         assert self._transport
+        self._is_deaf = False
         if not self._transport.is_closing():
             self._transport.resume_reading()
             self._allow(IDLE_LIMIT)
