@@ -37,6 +37,18 @@ class JobListener(Protocol):
         ...
 
 
+class ShareWitness(Protocol):
+    """Who is told of every share: when it is found, and once when its fate is known."""
+
+    def found(self, share: Share) -> None:
+        """Take note of a share; it is sent after this returns."""
+        ...
+
+    def ended(self, share: Share, fate: Fate, reason: str) -> None:
+        """Take note of a share's end; also told of duplicates, which were never found."""
+        ...
+
+
 class _LiveJob:
     """A job that shares may still be submitted for."""
 
@@ -87,6 +99,7 @@ class Miner:
         self, clock: Clock, *, extranonce2_start: int = 0, submit_stale: bool = False
     ) -> None:
         self.seats: dict[str, Seat] = {}
+        self.witness: ShareWitness | None = None
         self.tally = Tally.starting(clock.monotonic())
         self._clock = clock
         self._extranonce2_start = extranonce2_start
@@ -127,6 +140,8 @@ class Miner:
 
     def share_ended(self, share: Share, fate: Fate, reason: str = "") -> None:
         """Count what became of a share; pools call this once for each they were given."""
+        if self.witness:
+            self.witness.ended(share, fate, reason)
         now = self._clock.monotonic()
         self._pools[share.job.session.pool].tally.ended(share, fate, now, reason)
         self.tally.ended(share, fate, now, reason)
@@ -199,6 +214,8 @@ class Miner:
             return
         if live:
             live.found.add(key)
+        if self.witness:
+            self.witness.found(share)
         for tally in (self.tally, side.tally, seat.tally):
             tally.solved(share, now)
         if live or share.is_block or self._submit_stale:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from stratum_client.job import Share
+from stratum_client.job import Fate, Share
 
 
 class ManualClock:
@@ -30,6 +30,19 @@ class RecordingLink:
 
     def submit(self, share: Share) -> None:
         self.shares.append(share)
+
+
+@dataclass
+class RecordingWitness:
+    """Somebody who is told of every share."""
+
+    notes: list[tuple[str, Share]] = field(default_factory=list)
+
+    def found(self, share: Share) -> None:
+        self.notes.append(("found", share))
+
+    def ended(self, share: Share, fate: Fate, reason: str) -> None:
+        self.notes.append((f"{fate} {reason}".strip(), share))
 
 
 @dataclass

@@ -9,7 +9,7 @@ from drivers.header import MAX_TARGET, difficulty_of
 from stratum_client.job import Fate, Job, PoolWork, SessionId
 from stratum_client.miner import MAX_JOBS, Miner, Seat
 from stratum_client.notify import Terms, parse_notify
-from tests.stand_ins import ManualClock, RecordingLink, RecordingListener
+from tests.stand_ins import ManualClock, RecordingLink, RecordingListener, RecordingWitness
 from tests.vectors.load import stratum
 
 SHARE = stratum("shares")[0]
@@ -171,6 +171,26 @@ def test_the_same_solution_twice_is_submitted_once() -> None:
     assert len(rig.link.shares) == 1
     assert rig.tally.fates[Fate.DISCARDED] == 1
     assert rig.tally.reasons == {"duplicate": 1}
+
+
+def test_a_witness_hears_of_a_share_before_the_pool_does_and_of_its_end() -> None:
+    rig = Rig()
+    witness = rig.miner.witness = RecordingWitness()
+    rig.arrives(rig.job())
+    work = rig.work()
+    heard_before: list[int] = []
+    rig.link.submit = lambda share: heard_before.append(len(witness.notes))  # type: ignore[method-assign]  # in place of a third class
+
+    rig.seat.found(solution(work, 5))
+    [(_, share)] = witness.notes
+    rig.miner.share_ended(share, Fate.REJECTED, "low difficulty")
+    rig.seat.found(solution(work, 5))
+
+    assert heard_before == [1]
+    assert [note for note, _ in witness.notes] == [
+        *("found", "rejected low difficulty", "discarded duplicate")
+    ]
+    assert witness.notes[2][1] is not share, "a duplicate is told of, but it was never found"
 
 
 def test_the_same_nonce_with_other_version_bits_is_another_share() -> None:
