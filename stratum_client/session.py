@@ -8,21 +8,18 @@ Source: the Stratum v1 documentation; BIP 310; ckpool, public-pool, datum_gatewa
 what pools really send.
 """
 
-from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
 from enum import StrEnum
 
 from stratum_client.errors import (
-    AuthorizationError,
     PoolProtocolError,
-    PoolRefusedError,
     StratumError,
 )
 from stratum_client.habits import PoolHabits
 from stratum_client.job import Fate, Job, SessionId, Share, version_bits
+from stratum_client.line_buffer import LineBuffer
 from stratum_client.liveness import Liveness
-from stratum_client.notify import JobError, parse_notify
+from stratum_client.opening import NO_REASON, Opening, as_asked
 from stratum_client.refusal_watch import RefusalWatch
 from stratum_client.replies import (
     Extensions,
@@ -30,36 +27,27 @@ from stratum_client.replies import (
     Subscription,
     extensions_in,
     refusal_of,
-    subscription_in,
 )
 from stratum_client.requests import Asked, Pending, Requests
 from stratum_client.session_events import (
-    Authorized,
-    Configured,
     DifficultyChanged,
     Event,
     Failed,
-    JobRefused,
-    NewJob,
     Oddity,
     PoolMessage,
     RedirectAsked,
     ShareAnswered,
-    Subscribed,
 )
+from stratum_client.session_jobs import SessionJobs
 from stratum_client.session_options import SessionOptions
 from stratum_client.terms import TermsError, TermsInForce
 from stratum_client.wire import Failure, Reply, Request, parse_line, printable
 
 MAX_LINE = 1 << 20
-MAX_JOBS = 64
-MAX_EARLY_JOBS = 8
 MAX_MESSAGE = 512
-BAD_JOBS_IN_A_ROW = 3
 SUGGEST_PAUSE = 600.0
 """Seconds between two suggested difficulties; some pools honour only the first."""
 
-NO_REASON = Failure(code=None, message="refused without a reason")
 METHOD_NOT_FOUND = Failure(code=-3, message="Method not found")
 
 
@@ -83,34 +71,47 @@ class Session:
         now: float,
     ) -> None:
         self.id = session_id
-        self.configured = options.configure and habits.may_configure(now)
         self.heard_a_line = False
-        self.authorized = False
-        self.extensions = Extensions()
-        self.current_job: Job | None = None
         self._options = options
         self._habits = habits
-        self._serials = serials
         self._terms = TermsInForce(session_id, wanted_mask=options.version_mask)
         self._requests = Requests(now)
         self._liveness = Liveness(options.deadlines, now)
         self._refusals = RefusalWatch()
-        self._jobs: dict[str | int, Job] = {}
-        self._early: deque[list[object]] = deque(maxlen=MAX_EARLY_JOBS)
+        self._events: list[Event] = []
+        self._opening = Opening(
+            options,
+            self._requests,
+            self._events.append,
+            configure=options.configure and habits.may_configure(now),
+        )
+        self._jobs = SessionJobs(self._terms, serials, self._events.append)
         self._heard_difficulty = False
         self._first_told_serial = 0
-        self._bad_jobs = 0
         self._suggested: tuple[float, float] | None = None
-        self._incoming = bytearray()
-        self._searched = 0
+        self._incoming = LineBuffer()
         self._unasked = 0
-        self._events: list[Event] = []
         self._failed = False
 
     @property
     def subscription(self) -> Subscription | None:
         """Return what the pool has granted, with later changes; None before its answer."""
         return self._terms.subscription
+
+    @property
+    def configured(self) -> bool:
+        """Return whether `mining.configure` was part of the opening."""
+        return self._opening.configures
+
+    @property
+    def authorized(self) -> bool:
+        """Return whether the pool knows us."""
+        return self._opening.authorized
+
+    @property
+    def current_job(self) -> Job | None:
+        """Return the newest job."""
+        return self._jobs.current
 
     @property
     def difficulty(self) -> float:
@@ -121,11 +122,7 @@ class Session:
 
     def start(self, now: float) -> None:
         """Queue the opening requests: all at once, or the first if pipelining is off."""
-        opening: list[Callable[[float], None]] = [self._subscribe, self._authorize]
-        if self.configured:
-            opening.insert(0, self._configure)
-        for request in opening if self._options.pipeline else opening[:1]:
-            request(now)
+        self._opening.start(now)
 
     def receive_data(self, data: bytes, now: float) -> list[Event]:
         """Return the events completed by ``data``, in the order the pool sent them.
@@ -135,13 +132,13 @@ class Session:
         """
         if self._failed:
             return []
-        lines = self._split(data)
+        lines = self._incoming.take(data)
         self._liveness.received(now, lines=len(lines), partial=bool(self._incoming))
         self._unasked = 0
         for line in lines:
             self._take_line(line, now)
         if len(self._incoming) > MAX_LINE:
-            self._fail(PoolProtocolError("line too long", bytes(self._incoming[:80])))
+            self._fail(PoolProtocolError("line too long", self._incoming.start))
         if flood := self._liveness.unasked(now, self._unasked):
             self._fail(flood)
         return self._take_events()
@@ -211,19 +208,8 @@ class Session:
 
     # --- lines from the pool ---
 
-    def _split(self, data: bytes) -> list[bytes]:
-        """Return the lines that ``data`` completes, and keep the rest."""
-        self._incoming += data
-        end = self._incoming.rfind(b"\n", self._searched)
-        lines = []
-        if end >= 0:
-            lines = bytes(self._incoming[:end]).split(b"\n")
-            del self._incoming[: end + 1]
-        self._searched = len(self._incoming)
-        return lines
-
     def _take_line(self, line: bytes, now: float) -> None:
-        if self._failed or not line.strip():
+        if self._failed:
             return
         if len(line) > MAX_LINE:
             self._fail(PoolProtocolError("line too long", line[:80]))
@@ -246,7 +232,8 @@ class Session:
         first = params[0] if params else None
         match request.method:
             case "mining.notify":
-                self._notify(params, now)
+                if self._jobs.notified(params, now):
+                    self._liveness.job_arrived(now)
             case "mining.set_difficulty":
                 self._difficulty_set(now, changed=self._terms.set_difficulty(first, now))
             case "mining.set_target":
@@ -279,71 +266,26 @@ class Session:
             case Asked.SUBSCRIBE:
                 self._subscribed(reply, now)
             case Asked.AUTHORIZE:
-                self._authorized(reply, now)
+                self._opening.login_answered(reply, now)
+                self._liveness.authorized(now)
             case Asked.SUBMIT if pending and pending.share:
                 self._share_answered(pending, pending.share, reply, now)
             case asked if reply.failure:
                 what = f"{asked} refused" if asked else "the pool complains"
                 self._events.append(Oddity(problem=f"{what}: {reply.failure}"))
 
-    # --- the opening ---
-
-    def _configure(self, now: float) -> None:
-        options = self._options
-        names = ["version-rolling"]
-        values: dict[str, object] = {
-            "version-rolling.mask": f"{options.version_mask:08x}",
-            "version-rolling.min-bit-count": options.min_bit_count,
-        }
-        if options.minimum_difficulty:
-            names.append("minimum-difficulty")
-            values["minimum-difficulty.value"] = _number(options.minimum_difficulty)
-        if options.subscribe_extranonce:
-            names.append("subscribe-extranonce")
-        names.append("info")
-        values["info.sw-version"] = options.user_agent
-        self._requests.ask(Asked.CONFIGURE, [names, values], now)
+    # --- what is in force ---
 
     def _configured(self, extensions: Extensions, now: float) -> None:
-        self.extensions = extensions
-        self._events.append(Configured(extensions=extensions))
+        self._opening.configured(extensions, now)
         if extensions.version_mask is not None:
             self._mask_set(now, lost=self._terms.grant_mask(extensions.version_mask))
-        if not self._options.pipeline:
-            self._subscribe(now)
-
-    def _subscribe(self, now: float) -> None:
-        params: list[object] = [self._options.user_agent]
-        if self._options.resume_id:
-            params.append(self._options.resume_id)
-        self._requests.ask(Asked.SUBSCRIBE, params, now)
 
     def _subscribed(self, reply: Reply, now: float) -> None:
-        if reply.failure:
-            raise PoolRefusedError(Asked.SUBSCRIBE, reply.failure.code, reply.failure.message)
-        granted = self._terms.subscription = subscription_in(reply)
+        self._terms.subscription = self._opening.subscribed(reply, now)
         self._habits.spoke(configured=self.configured)
-        self._events.append(Subscribed(subscription=granted))
-        if not self._options.pipeline:
-            self._authorize(now)
-        early, self._early = self._early, deque(maxlen=MAX_EARLY_JOBS)
-        for params in early:
-            self._notify(params, now)
-
-    def _authorize(self, now: float) -> None:
-        self._requests.ask(Asked.AUTHORIZE, [self._options.user, self._options.password], now)
-
-    def _authorized(self, reply: Reply, now: float) -> None:
-        if reply.failure or not reply.result:
-            failure = reply.failure or NO_REASON
-            raise AuthorizationError(self._options.user, failure.code, failure.message)
-        self.authorized = True
-        self._liveness.authorized(now)
-        self._events.append(Authorized())
-        if self._options.subscribe_extranonce and not self.extensions.subscribe_extranonce:
-            self._requests.ask(Asked.EXTRANONCE, [], now)
-
-    # --- what is in force ---
+        if self._jobs.subscribed(now):
+            self._liveness.job_arrived(now)
 
     def _difficulty_set(self, now: float, *, changed: bool) -> None:
         """Let a difficulty hold for the jobs to come; the first one also for a job before it."""
@@ -353,64 +295,13 @@ class Session:
         if changed:
             self._events.append(DifficultyChanged(difficulty=self._terms.difficulty))
             if first or self._habits.immediate_difficulty:
-                self._reissue(now, clean=False)
+                self._jobs.reissue(now, clean=False)
 
     def _mask_set(self, now: float, *, lost: int) -> None:
         """Let a new mask hold at once, for the current job too; work with ``lost`` bits is void."""
         job = self.current_job
         if job and job.version_mask != self._terms.mask:
-            self._reissue(now, clean=bool(lost))
-
-    # --- jobs ---
-
-    def _notify(self, params: list[object], now: float) -> None:
-        if self.subscription is None:
-            self._early.append(params)
-            return
-        try:
-            job = parse_notify(params, self._terms.copy(), serial=next(self._serials), arrived=now)
-        except JobError as error:
-            self._job_refused(str(error))
-            return
-        self._bad_jobs = 0
-        self._liveness.job_arrived(now)
-        before = self._jobs.get(job.job_id)
-        if before and before.is_same_task(job) and before.terms == job.terms:
-            return
-        last = self.current_job
-        if last and last.prev_hash != job.prev_hash:
-            job = replace(job, clean=True)
-        self._use_job(job)
-
-    def _reissue(self, now: float, *, clean: bool) -> None:
-        """Issue the current job again with what is in force now."""
-        if self.current_job:
-            job = replace(
-                self.current_job,
-                serial=next(self._serials),
-                clean=clean,
-                version_mask=self._terms.mask or 0,
-                difficulty=self._terms.difficulty,
-                target=self._terms.target,
-                arrived=now,
-            )
-            self._use_job(job)
-
-    def _use_job(self, job: Job) -> None:
-        if job.clean:
-            self._jobs.clear()
-        self._jobs.pop(job.job_id, None)
-        self._jobs[job.job_id] = job
-        while len(self._jobs) > MAX_JOBS:
-            del self._jobs[next(iter(self._jobs))]
-        self.current_job = job
-        self._events.append(NewJob(job=job))
-
-    def _job_refused(self, problem: str) -> None:
-        self._events.append(JobRefused(problem=problem))
-        self._bad_jobs += 1
-        if self._bad_jobs >= BAD_JOBS_IN_A_ROW:
-            self._fail(PoolProtocolError(f"{self._bad_jobs} unfit jobs in a row: {problem}"))
+            self._jobs.reissue(now, clean=bool(lost))
 
     # --- shares ---
 
@@ -446,7 +337,7 @@ class Session:
 
     def _suggest(self, difficulty: float, now: float) -> None:
         self._suggested = difficulty, now
-        self._requests.ask(Asked.SUGGEST, [_number(difficulty)], now)
+        self._requests.ask(Asked.SUGGEST, [as_asked(difficulty)], now)
 
     # --- the end ---
 
@@ -456,13 +347,9 @@ class Session:
             self._events.append(Failed(error=error))
 
     def _take_events(self) -> list[Event]:
-        events, self._events = self._events, []
+        events = self._events.copy()
+        self._events.clear()
         return events
 
 
 _FATES = {None: Fate.ACCEPTED, Refusal.STALE: Fate.STALE}
-
-
-def _number(value: float) -> float | int:
-    """Return an integer from 1 on: some pools take no fraction there."""
-    return max(1, round(value)) if value >= 1 else value

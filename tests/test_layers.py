@@ -13,7 +13,8 @@ IO_MODULES = {"asyncio", "socket", "ssl", "serial", "usb", "time", "random"}
 SANS_IO = {
     *("session", "job", "miner", "failover", "hashrate", "stats", "errors", "wire", "coinbase"),
     *("notify", "replies", "requests", "terms", "habits", "liveness", "refusal_watch", "tally"),
-    *("session_events", "session_options", "share_queue", "redirect", "backoff"),
+    *("session_events", "session_options", "session_jobs", "opening", "line_buffer", "share_queue"),
+    *("redirect", "backoff", "payout", "payee", "bitcoin_address", "pool_words"),
     *("drivers.api", "drivers.header", "drivers.errors"),
 }
 SANS_IO_STEMS = {"frames", "chain", "emulated", "chip", "pll"}
