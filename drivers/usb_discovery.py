@@ -19,6 +19,7 @@ from drivers.discovery import Found, is_at
 from drivers.transports.bridges.detect import kind_of
 from drivers.transports.errors import PortOpenError
 from drivers.transports.usb_device import PREFIX, devices, place_of
+from drivers.transports.ways import usb_path
 
 FACTORY_SERIALS = {(0x10C4, 0xEA60): {"0001"}}
 """Serial numbers that a maker gives to every chip alike: they tell nobody apart.
@@ -45,16 +46,6 @@ def port_at(paths: Iterable[str], root: Path = _ROOT) -> PortInfo:
         if any(is_at(port, path) for path in wanted):
             return replace(port, paths=wanted)
     return PortInfo(paths=wanted)
-
-
-def usb_path(port: PortInfo) -> str:
-    """Return the path that opens the device directly, ``usb:1-1.2``; empty if it has none."""
-    return next((path for path in port.paths if path.startswith(PREFIX)), "")
-
-
-def tty_paths(port: PortInfo) -> tuple[str, ...]:
-    """Return the device nodes of the port, the data port first."""
-    return tuple(path for path in port.paths if not path.startswith(PREFIX))
 
 
 def identity(port: PortInfo) -> tuple[object, ...]:

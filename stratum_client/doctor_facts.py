@@ -28,6 +28,7 @@ from drivers.transports.bridges.detect import BridgeKind, kind_of
 from drivers.transports.port_holders import holders_of
 from drivers.transports.usb_device import PREFIX
 from drivers.transports.usb_sysfs import node_of
+from drivers.transports.ways import usb_path
 from stratum_client.api.control_client import has_socket
 from stratum_client.config import DeviceConfig
 from stratum_client.config_checks import default_device_name
@@ -255,7 +256,7 @@ def _usbfs_node(path: str, root: Path) -> Path | None:
 
 def _usb_directory(port: PortInfo, root: Path) -> Path | None:
     """Return the sysfs directory of the port's USB device; None of a UART."""
-    if place := usb_discovery.usb_path(port).removeprefix(PREFIX):
+    if place := usb_path(port).removeprefix(PREFIX):
         return root / "sys/bus/usb/devices" / place
     for path in port.paths:
         start = (root / "sys/class/tty" / Path(path).name / "device").resolve()

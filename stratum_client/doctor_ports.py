@@ -6,7 +6,7 @@ from shlex import quote
 
 from drivers.api import PortInfo
 from drivers.transports.usb_errors import UDEV_COMMAND
-from drivers.usb_discovery import tty_paths
+from drivers.transports.ways import tty_paths
 from stratum_client.config import DeviceConfig
 from stratum_client.doctor import Check, Status
 

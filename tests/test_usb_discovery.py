@@ -16,6 +16,7 @@ from drivers.discovery import Found, is_at
 from drivers.hotplug import READY_WITHIN, PortAdded, PortChanges, PortRemoved, udev_monitor
 from drivers.transports import usb_device
 from drivers.transports.usb_errors import UsbLibraryMissingError
+from drivers.transports.ways import tty_paths, usb_path
 from drivers.usb_discovery import (
     LibusbScanner,
     identity,
@@ -24,8 +25,6 @@ from drivers.usb_discovery import (
     port_at,
     ports,
     scan,
-    tty_paths,
-    usb_path,
 )
 from tests.fake_sysfs import FakeSysfs
 from tests.transports.usb_bench import ScriptedBackend, cdc_board, cp2102_stick, ftdi_stick

@@ -19,15 +19,15 @@ from drivers.bm13xx.settings import (
     board_settings,
     chain_settings,
     stick_settings,
-    wanted_way,
 )
 from drivers.bm13xx.stick import Stick
 from drivers.bm13xx.stick_board import StickBoard
 from drivers.bm13xx.sticks.table import STICKS
 from drivers.errors import SettingError
 from drivers.peripherals.fan_pid import FULL
-from drivers.transports.bridge_ports import BridgePort, TerminalPort, bridge_port, is_place
+from drivers.transports.bridge_ports import BridgePort, bridge_port, is_place
 from drivers.transports.side_tasks import beside
+from drivers.transports.ways import TTY, port_by_way, tty_paths, wanted_way
 
 EMULATED = "emulated:"
 FAMILY = "bm13xx"
@@ -104,7 +104,8 @@ class BoardDriver:
             return 0
         is_ours = usb.manufacturer == port.manufacturer
         is_this = usb.product.casefold() == port.product.casefold()
-        return usb.score if is_ours and is_this and len(port.paths) == self.board.ports else 0
+        has_all = len(tty_paths(port)) == self.board.ports
+        return usb.score if is_ours and is_this and has_all else 0
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
@@ -183,10 +184,10 @@ class StickDriver:
             from drivers.bm13xx.emulated_usb_plug import stick_in  # noqa: PLC0415 - rarely needed
 
             name = port.paths[0].removeprefix(EMULATED)
-            if way == "tty":
+            if way == TTY:
                 raise SettingError(self.name, "via", "an emulated stick has no tty")
             return self.on_port(*stick_in(name, settings, context.random), context)
-        return self.on_port(self._port(port, way), settings, context)
+        return self.on_port(port_by_way(self.name, port, way), settings, context)
 
     def on_port(
         self, port: BridgePort, settings: Mapping[str, object], context: Context
@@ -201,19 +202,6 @@ class StickDriver:
     def emulated(self) -> "EmulatedDriver":
         """Return the driver of such a stick emulated in this process."""
         return EmulatedDriver(self)
-
-    def _port(self, port: PortInfo, way: str) -> BridgePort:
-        """Return the port by the way wanted; by itself that of the first path."""
-        places = [path for path in port.paths if is_place(path)]
-        ttys = [path for path in port.paths if not is_place(path)]
-        fitting = {"usb": places, "tty": ttys, "auto": list(port.paths)}[way]
-        if not fitting or len(places) > 1 or len(ttys) > 1:
-            form = {"usb": "usb:BUS-PORT", "tty": "/dev/TTY", "auto": "PORT"}[way]
-            problem = f"expected {self.name}@{form}, got {port.name!r}"
-            raise SettingError(self.name, "port", problem)
-        if places and not is_place(fitting[0]):
-            return TerminalPort(fitting[0], place=places[0])
-        return bridge_port(fitting[0])
 
 
 class EmulatedDriver:
@@ -243,13 +231,14 @@ def _ports_of(
 
         name = port.paths[0].removeprefix(EMULATED)
         return plugged_in(name, settings, context.random, ports=count)
-    if len(port.paths) != count:
+    paths = tty_paths(port) or port.paths
+    if len(paths) != count:
         form = "+".join(("DATA_PORT", "CONTROL_PORT")[:count])
         problem = f"expected {driver}@{form}, got {port.name!r}"
         raise SettingError(driver, "port", problem)
-    if count == 1 and is_place(port.paths[0]):
-        return bridge_port(port.paths[0]), settings
-    return SerialPorts(port.paths), settings
+    if count == 1 and is_place(paths[0]):
+        return bridge_port(paths[0]), settings
+    return SerialPorts(paths), settings
 
 
 DRIVERS: Mapping[str, BareChainDriver | BoardDriver | StickDriver] = MappingProxyType(

@@ -9,11 +9,9 @@ from drivers.bm13xx.board import Board, Range
 from drivers.bm13xx.chip import RESET_BAUD_RATE, ChipSpec
 from drivers.bm13xx.stick import Stick
 from drivers.errors import SettingError
+from drivers.transports import ways
 
 AUTO = "auto"
-
-WAYS = ("usb", "tty", AUTO)
-"""Ways to a stick: driven directly, or through the kernel's tty."""
 
 _CHAIN = ("chips", "frequency", "baud_rate", "scale", "nonces_per_second")
 _BOARD = ("voltage", "fan", "target_temperature", "max_temperature")
@@ -113,16 +111,8 @@ def board_settings(
 
 def stick_settings(driver: str, settings: Mapping[str, object], stick: Stick) -> ChainSettings:
     """Return the settings of a stick's chain; raise SettingError."""
-    reader = _Reader(driver, settings, (*_CHAIN, "via"))
+    reader = _Reader(driver, settings, (*_CHAIN, ways.SETTING))
     return _chain(reader, stick.chip, stick.chips, stick.frequency, stick.baud_rate)
-
-
-def wanted_way(driver: str, settings: Mapping[str, object]) -> str:
-    """Return by which way to reach a stick: "usb", "tty", or "auto"; raise SettingError."""
-    way = settings.get("via", AUTO)
-    if way not in WAYS:
-        raise SettingError(driver, "via", f"must be {', '.join(WAYS)}, not {way!r}")
-    return str(way)
 
 
 def _chain(

@@ -297,6 +297,7 @@ class IcarusDevice:
         exchange, timing, counters = self._exchange, self._timing, self._exchange.counters
         return {
             "model": self._model.title,
+            "way": self._ports.way,
             "starts": self._starts,
             "baud_rate": self._wire.baud_rate,
             "nonces": counters.nonces,

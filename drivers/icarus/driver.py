@@ -8,9 +8,9 @@ from drivers.errors import SettingError
 from drivers.icarus.device import IcarusDevice
 from drivers.icarus.model import Model
 from drivers.icarus.models.table import MODELS
-from drivers.icarus.ports import Ports, SerialPorts
+from drivers.icarus.ports import Ports
 from drivers.icarus.settings import parsed
-from drivers.transports.bridge_ports import DirectPort, is_place
+from drivers.transports.ways import SETTING, TTY, port_by_way, wanted_way
 
 EMULATED = "emulated:"
 
@@ -33,15 +33,13 @@ class IcarusDriver:
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
-        places = sum(is_place(path) for path in port.paths)
-        if not port.paths or places > 1 or len(port.paths) - places > 1:
-            problem = f"expected {self.name}@PORT, got {port.name!r}"
-            raise SettingError(self.name, "port", problem)
-        path = port.paths[0]
-        if path.startswith(EMULATED):
-            return self._open_emulated(path.removeprefix(EMULATED), settings, context)
-        ports = DirectPort(path) if is_place(path) else SerialPorts(path)
-        return self.on_ports(ports, settings, context)
+        way = wanted_way(self.name, settings)
+        if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
+            name = port.paths[0].removeprefix(EMULATED)
+            if way == TTY:
+                raise SettingError(self.name, SETTING, "an emulated device has no tty")
+            return self._open_emulated(name, settings, context)
+        return self.on_ports(port_by_way(self.name, port, way), settings, context)
 
     def on_ports(
         self, ports: Ports, settings: Mapping[str, object], context: Context

@@ -31,6 +31,11 @@ class InProcessPort:
         self._link: Loopback | None = None
         self._emulator: EmulatedPort | None = None
 
+    @property
+    def way(self) -> str:
+        """Return by which way bytes travel, for people."""
+        return "memory"
+
     def path(self, place: int) -> str:  # noqa: ARG002 - there is one
         """Return what to call the port."""
         return f"emulated:{self.device.name}"

@@ -43,6 +43,11 @@ class EmulatedUsbPort:
         self._emulator: EmulatedPort | None = None
 
     @property
+    def way(self) -> str:
+        """Return by which way bytes travel, for people."""
+        return self._port.way
+
+    @property
     def usb(self) -> EmulatedUsbDevice:
         """Return the device as the bus sees it; there must be a running event loop."""
         if self._usb is None:

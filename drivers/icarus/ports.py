@@ -6,7 +6,6 @@ The shape is that of every family whose devices may have several ports; here the
 from typing import Protocol
 
 from drivers.transports.base import OnData, OnLost
-from drivers.transports.serial_port import open_serial_port
 from drivers.transports.uart import Uart
 
 DATA = 0
@@ -15,6 +14,11 @@ DATA = 0
 
 class Ports(Protocol):
     """The port of one device, which may be opened again and again, each time once."""
+
+    @property
+    def way(self) -> str:
+        """Return by which way bytes travel, for people."""
+        ...
 
     def path(self, place: int) -> str:
         """Return what to call a port."""
@@ -29,30 +33,3 @@ class Ports(Protocol):
     async def serve(self) -> None:
         """Do what the other end needs while a port is open; may end before it is cancelled."""
         ...
-
-
-class SerialPorts:
-    """A port of the operating system."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def path(self, place: int) -> str:  # noqa: ARG002 - there is one
-        """Return the device node."""
-        return self._path
-
-    async def open(
-        self,
-        place: int,  # noqa: ARG002 - there is one
-        *,
-        on_data: OnData,
-        on_lost: OnLost,
-        baud_rate: int = 115200,
-    ) -> Uart:
-        """Open the port for ourselves alone."""
-        return await open_serial_port(
-            self._path, on_data=on_data, on_lost=on_lost, baud_rate=baud_rate
-        )
-
-    async def serve(self) -> None:
-        """Return: real hardware looks after itself."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from drivers.errors import SettingError
 from drivers.icarus.model import Model
 from drivers.icarus.timing import TimingMode
+from drivers.transports import ways
 
 AUTO = "auto"
 
@@ -72,6 +73,7 @@ def known_settings(model: Model) -> tuple[str, ...]:
         "work_division": len(model.divisions) > 1,
         "engines": len(model.divisions) > 1,
         "max_temperature": model.most_degrees is not None,
+        ways.SETTING: True,
         "scale": True,
         "ticket": True,
     }

@@ -157,6 +157,8 @@ def test_nobodys_cable_is_taken_for_a_stick(cable: UsbIdentity) -> None:
         (("/dev/ttyUSB0", "usb:1-2"), "auto", "tty", "/dev/ttyUSB0"),
         (("/dev/ttyUSB0", "usb:1-2"), "usb", "usb", "usb:1-2"),
         (("usb:1-2", "/dev/ttyUSB0"), "tty", "tty", "/dev/ttyUSB0"),
+        (("/dev/ttyUSB0",), "usb", "usb", "/dev/ttyUSB0"),
+        (("usb:1-2",), "tty", "tty", "usb:1-2"),
     ],
 )
 def test_the_way_is_that_of_the_path_unless_it_is_forced(
@@ -173,8 +175,6 @@ def test_the_way_is_that_of_the_path_unless_it_is_forced(
     ("paths", "settings", "setting"),
     [
         ((), {}, "port"),
-        (("/dev/ttyUSB0",), {"via": "usb"}, "port"),
-        (("usb:1-2",), {"via": "tty"}, "port"),
         (("usb:1-2", "usb:1-3"), {}, "port"),
         (("usb:1-2",), {"via": "bluetooth"}, "via"),
         (("emulated:compac-f",), {"via": "tty"}, "via"),

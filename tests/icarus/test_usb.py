@@ -126,12 +126,33 @@ async def test_a_device_pulled_mid_job_mines_on_when_it_is_back(controller: Cont
 
 
 @pytest.mark.parametrize(
-    "paths", [("usb:1-2",), ("/dev/ttyUSB0",), ("/dev/ttyUSB0", "usb:1-2"), ("usb:1-2", "/dev/x")]
+    ("paths", "via", "way", "name"),
+    [
+        (("usb:1-2",), "auto", "usb", "usb:1-2"),
+        (("/dev/ttyUSB0",), "auto", "tty", "/dev/ttyUSB0"),
+        (("/dev/ttyUSB0", "usb:1-2"), "auto", "tty", "/dev/ttyUSB0"),
+        (("usb:1-2", "/dev/x"), "auto", "usb", "usb:1-2"),
+        (("/dev/ttyUSB0", "usb:1-2"), "usb", "usb", "usb:1-2"),
+        (("usb:1-2", "/dev/ttyUSB0"), "tty", "tty", "/dev/ttyUSB0"),
+        (("/dev/ttyUSB0",), "usb", "usb", "/dev/ttyUSB0"),
+        (("usb:1-2",), "tty", "tty", "usb:1-2"),
+    ],
 )
-def test_the_first_path_says_which_way_to_go(paths: tuple[str, ...]) -> None:
-    device = DRIVERS["icarus"].open(PortInfo(paths=paths), {}, context(RecordingMiner()))
+def test_the_way_is_that_of_the_first_path_unless_it_is_forced(
+    paths: tuple[str, ...], via: str, way: str, name: str
+) -> None:
+    port = PortInfo(paths=paths)
+    device = DRIVERS["icarus"].open(port, {"via": via}, context(RecordingMiner()))
 
-    assert device._wire.name == paths[0]  # type: ignore[attr-defined]  # behind the protocol
+    assert device.stats().details["way"] == way
+    assert device._wire.name == name  # type: ignore[attr-defined]  # behind the protocol
+
+
+@pytest.mark.parametrize(("path", "via"), [("usb:1-2", "air"), ("emulated:icarus", "tty")])
+def test_a_way_that_does_not_exist_is_refused(path: str, via: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        DRIVERS["icarus"].open(PortInfo(paths=(path,)), {"via": via}, context(RecordingMiner()))
+    assert refused.value.setting == "via"
 
 
 @pytest.mark.parametrize("paths", [(), ("/dev/a", "/dev/b"), ("usb:1-1", "usb:1-2")])
