@@ -106,14 +106,19 @@ def _leave_others_alone(device: UsbDevice) -> None:
 
 
 def perform(device: UsbDevice, control: Control, patience: Patience, *, pins: str = "") -> None:
-    """Do a request, again if it fails for once; raise TransportLostError.
+    """Do a request, again if it fails for once; raises as `asked`."""
+    asked(device, control, patience, pins=pins)
+
+
+def asked(device: UsbDevice, control: Control, patience: Patience, *, pins: str = "") -> bytes:
+    """Do a request, again if it fails for once; return what came in. Raises TransportLostError.
 
     Raises LineControlError when the bridge refuses to set ``pins``; a refusal of anything else is
     a loss.
     """
     while True:
         try:
-            device.perform(control)
+            answer = device.perform(control)
         except OSError as error:
             if fault_of(error) is Fault.STALLED:
                 if pins:
@@ -127,4 +132,4 @@ def perform(device: UsbDevice, control: Control, patience: Patience, *, pins: st
                 raise TransportLostError(device.path, reason) from error
         else:
             patience.succeeded()
-            return
+            return answer

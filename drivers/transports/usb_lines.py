@@ -11,9 +11,10 @@ import asyncio
 from contextlib import ExitStack, suppress
 from functools import partial
 
+from drivers.errors import TransportLostError
 from drivers.transports.bridges.bridge import Bridge, Control
 from drivers.transports.errors import LineControlError
-from drivers.transports.usb_connect import known_bridge, perform
+from drivers.transports.usb_connect import asked, known_bridge, perform
 from drivers.transports.usb_device import UsbDevice, find_device
 from drivers.transports.usb_errors import Fault, Patience, fault_of, open_error
 from drivers.transports.usb_opening import open_in_thread
@@ -88,6 +89,24 @@ class BridgeLines:
     def release_pins(self) -> asyncio.Future[None]:
         """Give the pins back to their own functions; otherwise as `set_pins`."""
         return self._submit(self._bridge.release_pins(), "pins free")
+
+    async def read_pins(self) -> int:
+        """Return the level of each pin, bit n for pin n.
+
+        Raises LineControlError if the bridge does not tell, TransportLostError.
+        """
+        query = self._bridge.pins_query()
+        if query is None:
+            raise LineControlError(self.path, "pins", f"a {self.bridge} does not tell their levels")
+        answers: list[bytes] = []
+
+        def work() -> None:
+            answers.append(asked(self._device, query, self._patience, pins="pins"))
+
+        await self._writer.submit(work)
+        if not answers or not answers[0]:
+            raise TransportLostError(self.path, "does not tell the levels of its pins")
+        return int.from_bytes(answers[0], "little")
 
     def close(self) -> None:
         """Let go of the device once all requests are done; returns at once, may be repeated."""

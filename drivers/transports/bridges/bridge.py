@@ -146,6 +146,10 @@ class Bridge(Protocol):
         """Return what gives the pins back to their own functions."""
         ...
 
+    def pins_query(self) -> Control | None:
+        """Return what asks for the level of each pin, bit n for pin n; None if there is no way."""
+        ...
+
     def sent_query(self) -> Control | None:
         """Return what asks whether all is sent; None if the chip cannot tell."""
         ...

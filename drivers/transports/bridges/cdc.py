@@ -87,6 +87,9 @@ class CdcAcm:
         """Return nothing: there are no pins."""
         return ()
 
+    def pins_query(self) -> None:
+        """Return nothing to ask."""
+
     def sent_query(self) -> None:
         """Return None: the class has no such request."""
 

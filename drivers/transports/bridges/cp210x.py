@@ -26,7 +26,7 @@ _FROM_DEVICE, _FROM_INTERFACE = 0xC0, 0xC1
 _IFC_ENABLE, _SET_LINE_CTL, _SET_MHS = 0x00, 0x03, 0x07
 _GET_COMM_STATUS, _PURGE, _SET_FLOW, _SET_BAUD = 0x10, 0x12, 0x13, 0x1E
 _VENDOR = 0xFF
-_GET_PART_NUMBER, _WRITE_LATCH = 0x370B, 0x37E1
+_GET_PART_NUMBER, _WRITE_LATCH, _READ_LATCH = 0x370B, 0x37E1, 0x00C2
 _EVERYTHING = 0x000F
 
 _COMM_STATUS = struct.Struct("<4I3B")
@@ -154,6 +154,19 @@ class Cp210x:
     def release_pins(self) -> tuple[Control, ...]:
         """Return nothing: the pins have no other function while the chip is powered."""
         return ()
+
+    def pins_query(self) -> Control | None:
+        """Return what reads the latch, 1 byte, 2 of a CP2108."""
+        if self.part in _WITHOUT_PINS:
+            return None
+        per_interface = self.part is Cp210xPart.CP2105
+        return Control(
+            request_type=_FROM_INTERFACE if per_interface else _FROM_DEVICE,
+            request=_VENDOR,
+            value=_READ_LATCH,
+            index=self.interface if per_interface else 0,
+            length=2 if self.part is Cp210xPart.CP2108 else 1,
+        )
 
     def sent_query(self) -> Control:
         """Return what reads the state of the queues, 19 bytes."""

@@ -13,7 +13,7 @@ from drivers.transports.bridges.bridge import DTR, EIGHT_N_1, RTS, Control, Line
 
 _TO_DEVICE, _FROM_DEVICE = 0x40, 0xC0
 _RESET, _MODEM_CTRL, _SET_FLOW, _SET_BAUD, _SET_DATA = range(5)
-_GET_MODEM, _SET_LATENCY, _SET_BITMODE = 0x05, 0x09, 0x0B
+_GET_MODEM, _SET_LATENCY, _SET_BITMODE, _READ_PINS = 0x05, 0x09, 0x0B, 0x0C
 _RESET_PORT, _FLUSH_1, _FLUSH_2 = 0, 1, 2
 _CBUS_MODE = 0x20
 
@@ -151,6 +151,10 @@ class Ftdi:
     def release_pins(self) -> tuple[Control, ...]:
         """Return what gives the pins back to their functions in the EEPROM."""
         return (self._set(_SET_BITMODE, 0),)
+
+    def pins_query(self) -> Control:
+        """Return what reads the pins, 1 byte, CBUS0 to CBUS3 in the low nibble."""
+        return Control(request_type=_FROM_DEVICE, request=_READ_PINS, index=self._port, length=1)
 
     def sent_query(self) -> Control:
         """Return what reads the two status bytes."""

@@ -116,6 +116,9 @@ class Pl2303:
         """Return nothing: there are no pins."""
         return ()
 
+    def pins_query(self) -> None:
+        """Return nothing to ask."""
+
     def sent_query(self) -> None:
         """Return None: there is no such request."""
 
