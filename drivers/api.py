@@ -18,6 +18,8 @@ from drivers.header import hash_value, pack_header
 if TYPE_CHECKING:
     from random import Random
 
+    from drivers.transports.tap import PortTap
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
@@ -166,13 +168,17 @@ class Log(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """All that is injected into a device."""
+    """All that is injected into a device.
+
+    A driver passes its ports through `drivers.transports.tap.tapped`: a ``tap`` may listen there.
+    """
 
     name: str
     miner: Miner
     clock: Clock
     random: "Random"
     log: Log
+    tap: "PortTap | None" = None
 
 
 class Device(Protocol):

@@ -113,7 +113,7 @@ class Connection(asyncio.Protocol):
             self.lost.set_result(reason)
 
 
-async def dial(url: PoolUrl, connection: Connection, seconds: float) -> None:
+async def dial(url: PoolUrl, connection: asyncio.Protocol, seconds: float) -> None:
     """Connect to ``url``, all its addresses tried side by side; raise ConnectError."""
     loop = asyncio.get_running_loop()
     try:

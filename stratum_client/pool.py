@@ -31,6 +31,7 @@ from stratum_client.redirect import (
     RedirectRefusedError,
     redirect_of,
 )
+from stratum_client.rims import PlainPoolRim, PoolRim
 from stratum_client.session import Session
 from stratum_client.session_events import (
     Authorized,
@@ -71,6 +72,7 @@ class Pool:
         random: Random,
         log: Log,
         hashrate: Callable[[], float],
+        rim: PoolRim | None = None,
     ) -> None:
         self.config = config
         self.state = PoolState.DISCONNECTED
@@ -83,6 +85,7 @@ class Pool:
         self._clock = clock
         self._log = log
         self._hashrate = hashrate
+        self._rim = rim or PlainPoolRim()
         self._habits = PoolHabits(host=config.url.host, version_bits=version_bits_of(config))
         self._pauses = RetryPauses(config.deadlines, random)
         self._connection: Connection | None = None
@@ -101,7 +104,7 @@ class Pool:
                 self.problem = str(error)
                 self._log.warning("pool.lost", error=str(error), retry_in=round(pause, 1))
                 self.state = PoolState.DISCONNECTED
-                await asyncio.sleep(pause)
+                await self._rim.pause(pause)
         finally:
             if self._gone:
                 self._gone.cancel()
@@ -145,14 +148,16 @@ class Pool:
         )
         self.state = PoolState.CONNECTING
         try:
-            await dial(url, connection, deadlines.connect)
+            await self._rim.dial(
+                url.address, connection, lambda protocol: dial(url, protocol, deadlines.connect)
+            )
         except StratumError as error:
             return error
         self._connection = self.shares.connection = connection
         self._connected_at = self._clock.monotonic()
         try:
             while not connection.lost.done():
-                await asyncio.wait([connection.lost], timeout=_tick(options))
+                await self._rim.tick(connection.lost, _tick(options))
                 self._tick(connection)
             return connection.lost.result()
         finally:
@@ -163,7 +168,7 @@ class Pool:
         """Return where to dial and with what wishes; a redirect holds for one session."""
         redirect, self._redirect = self._redirect, None
         if redirect and redirect.wait:
-            await asyncio.sleep(redirect.wait)
+            await self._rim.pause(redirect.wait)
         options = options_of(self.config, resume_id=self._resume_id)
         return (redirect.url if redirect else self.config.url), options
 

@@ -27,6 +27,7 @@ from drivers.errors import SettingError
 from drivers.peripherals.fan_pid import FULL
 from drivers.transports.bridge_ports import BridgePort, bridge_port, is_place
 from drivers.transports.side_tasks import beside
+from drivers.transports.tap import tapped
 from drivers.transports.ways import TTY, port_by_way, tty_paths, wanted_way
 
 EMULATED = "emulated:"
@@ -76,7 +77,7 @@ class BareChainDriver:
         live = LiveSettings(
             self.name, settings, lambda given: (chain_settings(self.name, given, self.chip), None)
         )
-        return Bm13xxDevice(self.chip, live, context, ports)
+        return Bm13xxDevice(self.chip, live, context, tapped(ports, context))
 
     def emulated(self) -> "EmulatedDriver":
         """Return the driver of such chips emulated in this process."""
@@ -120,6 +121,7 @@ class BoardDriver:
             self.name, settings, lambda given: board_settings(self.name, given, self.board)
         )
         assert live.board
+        ports = tapped(ports, context)
         controls = self._controls(ports, live.board, context)
         mhz = live.chain.frequency
         board = GuardedBoard(self.board, live.board, controls, context, mhz=mhz)
@@ -196,6 +198,7 @@ class StickDriver:
         live = LiveSettings(
             self.name, settings, lambda given: (stick_settings(self.name, given, self.stick), None)
         )
+        port = tapped(port, context)
         board = StickBoard(self.stick, port, context.log, mhz=live.chain.frequency)
         return Bm13xxDevice(self.chip, live, context, port, board)
 

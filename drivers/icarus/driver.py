@@ -10,6 +10,7 @@ from drivers.icarus.model import Model
 from drivers.icarus.models.table import MODELS
 from drivers.icarus.ports import Ports
 from drivers.icarus.settings import parsed
+from drivers.transports.tap import tapped
 from drivers.transports.ways import SETTING, TTY, port_by_way, wanted_way
 
 EMULATED = "emulated:"
@@ -45,7 +46,8 @@ class IcarusDriver:
         self, ports: Ports, settings: Mapping[str, object], context: Context
     ) -> IcarusDevice:
         """Return a device on a port that is at hand; raise SettingError."""
-        return IcarusDevice(self.model, parsed(self.name, settings, self.model), context, ports)
+        own = parsed(self.name, settings, self.model)
+        return IcarusDevice(self.model, own, context, tapped(ports, context))
 
     def emulated(self) -> "EmulatedDriver":
         """Return the driver of such a device emulated in this process."""
