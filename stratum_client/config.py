@@ -10,18 +10,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+from urllib.parse import quote
 
 from stratum_client.pool_url import PoolUrl
+from stratum_client.proxy_url import ProxyUrl
 from stratum_client.setting_kinds import (
     ANYTHING,
     BOOLEAN,
     DIFFICULTY,
     DIRECTORY,
+    FILE,
     HOST_LABEL,
     LINE,
     NAME,
     PATH,
+    PINS,
     POOL_URL,
+    PROXY,
+    PROXY_OR_NONE,
     SCHEMA,
     SECONDS,
     SECRET,
@@ -47,6 +53,7 @@ DEFAULT_VERSION_MASK = 0x1FFFE000
 Switch = Literal["auto", "on", "off"]
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+Verify = Literal["system", "ca-file", "pin", "insecure"]
 
 LEVEL = one_of("debug", "info", "warning", "error")
 
@@ -104,6 +111,21 @@ ASCENDING = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsConfig:
+    """Whom to take for a pool whose address asks for TLS; ``pin_sha256`` are digests of 32 bytes.
+
+    ``system`` trusts the machine's CAs, ``ca-file`` those in ``ca_file`` too; pins must match then
+    as well. ``pin`` trusts whoever has a pinned certificate or key, ``insecure`` anybody.
+    """
+
+    verify: Verify = field(
+        default="system", metadata=read_as(one_of("system", "ca-file", "pin", "insecure"))
+    )
+    ca_file: Path | None = field(default=None, metadata=read_as(FILE))
+    pin_sha256: tuple[bytes, ...] = field(default=(), metadata=read_as(PINS))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolConfig:
     """One pool and how to behave there."""
 
@@ -125,6 +147,21 @@ class PoolConfig:
     version_rolling_mask: int = field(default=DEFAULT_VERSION_MASK, metadata=read_as(VERSION_MASK))
     submit_stale: bool = field(default=False, metadata=read_as(BOOLEAN))
     deadlines: Deadlines = field(default=Deadlines(), metadata=read_as(Section(Deadlines)))
+    # None: not given, which is the default trust, and what [network] says of the proxy.
+    tls: TlsConfig | None = field(default=None, metadata=read_as(Section(TlsConfig)))
+    proxy: ProxyUrl | Literal["none"] | None = field(
+        default=None, repr=False, metadata=read_as(PROXY_OR_NONE)
+    )
+
+    @property
+    def trust(self) -> TlsConfig:
+        """Return whom to take for the pool."""
+        return self.tls or TlsConfig()
+
+    @property
+    def via(self) -> ProxyUrl | None:
+        """Return the proxy to dial through, as this pool is to use it; None dials directly."""
+        return self.proxy.for_pool(self.name) if isinstance(self.proxy, ProxyUrl) else None
 
     @property
     def subscribes_extranonce(self) -> bool:
@@ -193,6 +230,13 @@ class RigConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NetworkConfig:
+    """How this machine gets to all pools that do not say otherwise."""
+
+    proxy: ProxyUrl | None = field(default=None, repr=False, metadata=read_as(PROXY))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """All settings. ``warnings`` are sentences for the log: it works, but a human should look."""
 
@@ -200,6 +244,9 @@ class Config:
     state_dir: Path | None = field(default=None, metadata=read_as(DIRECTORY))
     rig: RigConfig = field(default_factory=RigConfig, metadata=read_as(Section(RigConfig)))
     log: LogConfig = field(default_factory=LogConfig, metadata=read_as(Section(LogConfig)))
+    network: NetworkConfig = field(
+        default=NetworkConfig(), metadata=read_as(Section(NetworkConfig))
+    )
     deadlines: Deadlines = field(default=Deadlines(), metadata=read_as(Section(Deadlines)))
     pools: tuple[PoolConfig, ...] = field(
         default=(), metadata=read_as(Section(PoolConfig, many=True), "pool")
@@ -212,6 +259,12 @@ class Config:
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """Return the values that must appear in no log."""
-        public = {"", DEFAULT_PASSWORD}
-        return tuple(pool.password for pool in self.pools if pool.password not in public)
+        """Return the values that must appear in no log.
+
+        A proxy's user name is printed nowhere, but not hunted for: it may be a common word.
+        """
+        proxies = (self.network.proxy, *(pool.proxy for pool in self.pools))
+        logins = (proxy.password for proxy in proxies if isinstance(proxy, ProxyUrl))
+        spelt = (form for password in logins for form in (password, quote(password, safe="")))
+        found = (*(pool.password for pool in self.pools), *spelt)
+        return tuple(dict.fromkeys(word for word in found if word not in {"", DEFAULT_PASSWORD}))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from stratum_client.config import Config, DeviceConfig
 from stratum_client.config_checks import default_device_name, distinct
-from stratum_client.config_environment import overrides_in, put_into
+from stratum_client.config_environment import Override, overrides_in, put_into
 from stratum_client.config_file import config_of
 from stratum_client.config_reader import Origins
 from stratum_client.config_secrets import Secrets
@@ -27,6 +27,22 @@ class PoolArguments:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     password_file: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    pin: str | None = None
+    insecure: bool = False
+
+    def table(self) -> dict[str, object]:
+        """Return what is given, as a table of a file would have it."""
+        given: dict[str, object] = {
+            key: value
+            for key in ("url", "user", "password", "password_file", "proxy")
+            if (value := getattr(self, key)) is not None
+        }
+        if self.pin is not None:
+            given["tls"] = {"verify": "pin", "pin_sha256": self.pin}
+        if self.insecure:
+            given["tls"] = {"verify": "insecure"}
+        return given
 
 
 def with_arguments(
@@ -95,22 +111,33 @@ def _with_pools(
     tables: list[dict[str, object]] = []
     elsewhere: dict[KeyPath, str] = {}
     for index, pool in enumerate(pools):
-        given = {key: value for key, value in asdict(pool).items() if value is not None}
+        given = pool.table()
         of = f" of pool {index + 1}" if len(pools) > 1 else ""
+        if pool.pin is not None and pool.insecure:
+            raise ConfigError(f"--pin{of}", "means nothing with --insecure: leave one out")
         elsewhere |= {("pool", index, key): f"--{key.replace('_', '-')}{of}" for key in given}
+        if "tls" in given:
+            option = "--insecure" if pool.insecure else "--pin"
+            elsewhere |= {("pool", index, "tls"): option + of}
         elsewhere |= {("pool", index): f"--pool{of}", ("pool", index, "url"): f"--pool{of}"}
         tables.append(given)
     document: dict[str, object] = {
         "rig": {"name": config.rig.name},
         "deadlines": asdict(config.deadlines),
+        "network": {"proxy": config.network.proxy.text} if config.network.proxy else {},
         "pool": tables,
     }
-    overrides, _ = overrides_in(environ)
-    mine = [o for o in overrides if o.path[0] == "pool" and int(o.path[1]) < len(pools)]
+    mine = [override for override in overrides_in(environ)[0] if _concerns(override, len(pools))]
     elsewhere |= put_into(document, mine, stronger=False)
     secrets = Secrets(environ, Path())
     read = config_of(document, Origins(name="command line", elsewhere=elsewhere), secrets)
-    settled = {override.stray_warning for override in mine}
+    settled = {override.stray_warning for override in mine if override.path[0] == "pool"}
     before = [warning for warning in config.warnings if warning not in settled]
     warnings = tuple(dict.fromkeys((*before, *secrets.warnings)))
     return replace(config, pools=read.pools, warnings=warnings)
+
+
+def _concerns(override: Override, pools: int) -> bool:
+    """Return whether it is of one of the first ``pools`` pools, or of the way to all of them."""
+    section, index, *_ = (*override.path, None)
+    return section == "network" or (section == "pool" and isinstance(index, int) and index < pools)

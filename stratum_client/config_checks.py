@@ -19,6 +19,7 @@ from stratum_client.config import (
     PoolConfig,
 )
 from stratum_client.config_reader import Origins
+from stratum_client.config_way import way_problem
 from stratum_client.setting_kinds import shown_seconds
 from stratum_client.toml_lines import KeyPath
 
@@ -34,7 +35,14 @@ def checked(config: Config, origins: Origins) -> Config:
     for index, pool in enumerate(config.pools):
         path = ("pool", index)
         _check_order(pool.deadlines, (*path, "deadlines"), origins)
-        pools.append(replace(pool, user=_user(pool.user, config.rig.name, path, origins)))
+        ready = replace(
+            pool,
+            user=_user(pool.user, config.rig.name, path, origins),
+            proxy=pool.proxy or config.network.proxy,
+        )
+        if problem := way_problem(ready):
+            raise origins.error((*path, *problem[0]), problem[1])
+        pools.append(ready)
     for index, device in enumerate(config.devices):
         _check_device(device, ("device", index), origins)
     return replace(

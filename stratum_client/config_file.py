@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from stratum_client.config import Config
+from stratum_client.config import Config, PoolConfig
 from stratum_client.config_checks import checked
 from stratum_client.config_environment import overrides_in, put_into, strays_among
 from stratum_client.config_reader import Origins, SettingsReader
@@ -80,13 +80,20 @@ def read_config(
     config = config_of(document, origins, secrets)
     if config.state_dir:
         config = replace(config, state_dir=directory / config.state_dir)
-    return replace(config, warnings=(*warnings, *secrets.warnings))
+    pools = tuple(_with_ca_file_in(directory, pool) for pool in config.pools)
+    return replace(config, pools=pools, warnings=(*warnings, *secrets.warnings))
 
 
 def config_of(document: dict[str, object], origins: Origins, secrets: Secrets) -> Config:
     """Return ``document`` as settings, checked; raise ConfigError."""
     _hand_down(document)
     return checked(SettingsReader(origins, secrets).read(Config, document), origins)
+
+
+def _with_ca_file_in(directory: Path, pool: PoolConfig) -> PoolConfig:
+    if pool.tls is None or pool.tls.ca_file is None:
+        return pool
+    return replace(pool, tls=replace(pool.tls, ca_file=directory / pool.tls.ca_file))
 
 
 def _hand_down(document: dict[str, object]) -> None:

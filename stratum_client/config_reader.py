@@ -40,6 +40,8 @@ class Origins:
     def error(self, path: KeyPath, problem: str) -> ConfigError:
         """Return the error that names the place of ``path``, or of what it stands in."""
         lines = _lines_of(self.text)
+        if path not in lines and (inside := self._place_inside(path)):
+            return ConfigError(inside, f"{shown_path(path)}: {problem}")
         for length in range(len(path), 0, -1):
             prefix = path[:length]
             if place := self.elsewhere.get(prefix):
@@ -49,6 +51,13 @@ class Origins:
             if line := lines.get(prefix):
                 return ConfigError(f"{self.name}:{line}", f"{shown_path(path)}: {problem}")
         return ConfigError(self.name, f"{shown_path(path)}: {problem}" if path else problem)
+
+    def _place_inside(self, path: KeyPath) -> str:
+        """Return where something in the table ``path`` came from, if the file has no such table."""
+        if not path or path in self.elsewhere:
+            return ""
+        places = (place for at, place in self.elsewhere.items() if at[: len(path)] == path)
+        return next(places, "")
 
 
 def _lines_of(text: str) -> dict[KeyPath, int]:
@@ -88,7 +97,10 @@ class SettingsReader:
             if key in table:
                 if name in values:
                     raise self._origins.error((*path, key), f"{name} is given twice: leave one out")
-                values[name] = self._value(key, kind, table[key], (*path, key))
+                values[name] = self._value(kind, table[key], (*path, key))
+                if isinstance(kind, Kind) and kind.source:
+                    plain = known[key.removesuffix(kind.source)][1]
+                    values[name] = self._value(plain, values[name], (*path, key))
         self._check_complete(cls, values, path)
         return cls(**values)
 
@@ -103,7 +115,7 @@ class SettingsReader:
                 allowed = f": {kind.allowed}" if isinstance(kind, Kind) else ""
                 raise self._origins.error(path, f"{key} is missing{allowed}")
 
-    def _value(self, key: str, kind: AnyKind, value: object, path: KeyPath) -> object:
+    def _value(self, kind: AnyKind, value: object, path: KeyPath) -> object:
         if isinstance(kind, Section):
             return self._section(kind, value, path)
         if isinstance(kind, FreeTable):
@@ -112,9 +124,7 @@ class SettingsReader:
             read = read_value(kind, value)
         except ValueError as error:
             raise self._origins.error(path, problem_with(value, kind, error)) from error
-        if key.endswith(("_file", "_env")):
-            return self._secret(key, str(read), path)
-        return read
+        return self._secret(kind.source, str(read), path) if kind.source else read
 
     def _section(self, section: Section, value: object, path: KeyPath) -> object:
         if not section.many:
@@ -133,13 +143,11 @@ class SettingsReader:
             if not re.fullmatch(_WORD, key):
                 problem = 'a key here is made of small letters, digits and "_"'
                 raise self._origins.error((*path, key), problem)
-        return {
-            key: self._value("", table.each, inner, (*path, key)) for key, inner in value.items()
-        }
+        return {key: self._value(table.each, inner, (*path, key)) for key, inner in value.items()}
 
-    def _secret(self, key: str, name: str, path: KeyPath) -> str:
+    def _secret(self, source: str, name: str, path: KeyPath) -> str:
         try:
-            if key.endswith("_env"):
+            if source == "_env":
                 return self._secrets.from_environment(name)
             return self._secrets.from_file(name)
         except SecretError as error:

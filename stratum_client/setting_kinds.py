@@ -3,12 +3,15 @@
 A field of a settings dataclass names its kind: ``field(default=10.0, metadata=read_as(SECONDS))``.
 """
 
+import base64
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from stratum_client.pool_url import parse_pool_url
+from stratum_client.proxy_url import EXAMPLE as PROXY_EXAMPLE
+from stratum_client.proxy_url import parse_proxy_url
 from stratum_client.units import UnitError, parse_duration
 
 _INTEGER = "[+-]?(?:0|[1-9][0-9]{0,18})"
@@ -25,12 +28,14 @@ class Kind:
     """One kind of value, in words (``allowed``) and as the function that reads it.
 
     ``read`` returns what the program works with; it raises NotAllowedError, or another ValueError
-    when it knows better what is wrong. A secret's value is shown nowhere.
+    when it knows better what is wrong. A secret's value is shown nowhere. ``source`` is what names
+    the place of a secret instead of holding it: ``_file`` or ``_env``.
     """
 
     allowed: str
     read: Callable[[object], object]
     secret: bool = False
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +81,8 @@ def settings_of(cls: type) -> dict[str, tuple[str, AnyKind]]:
             key = field.metadata["key"] or field.name
             keys[key] = field.name, kind
             if isinstance(kind, Kind) and kind.secret:
-                keys |= {f"{key}_file": (field.name, PATH), f"{key}_env": (field.name, WORDS)}
+                keys[f"{key}_file"] = field.name, replace(PATH, source="_file")
+                keys[f"{key}_env"] = field.name, replace(WORDS, source="_env")
     return keys
 
 
@@ -239,6 +245,36 @@ def _pool_url(value: object) -> object:
     raise NotAllowedError
 
 
+def _proxy(value: object) -> object:
+    if isinstance(value, str):
+        return parse_proxy_url(value)
+    raise NotAllowedError
+
+
+def _proxy_or_none(value: object) -> object:
+    return value if value == "none" else _proxy(value)
+
+
+def _pins(value: object) -> object:
+    """Return SHA-256 digests of 32 bytes; an array, or a text with commas between them."""
+    pins = value.split(",") if isinstance(value, str) else value
+    if not isinstance(pins, list) or not all(isinstance(pin, str) for pin in pins):
+        raise NotAllowedError
+    return tuple(_pin(pin.strip()) for pin in pins)
+
+
+def _pin(text: str) -> bytes:
+    digits = re.sub("^sha256(:|//?)", "", text, flags=re.IGNORECASE)
+    try:
+        if re.fullmatch("[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}", digits):
+            return bytes.fromhex(digits.replace(":", ""))
+        if re.fullmatch("[A-Za-z0-9+/]{43}=", digits):
+            return base64.b64decode(digits, validate=True)
+    except ValueError as error:
+        raise NotAllowedError from error
+    raise NotAllowedError
+
+
 def _secret(value: object) -> object:
     if isinstance(value, str) and value.isprintable() and len(value) <= 256:
         return value
@@ -251,7 +287,7 @@ def _path(value: object) -> object:
     raise NotAllowedError
 
 
-def _directory(value: object) -> object:
+def _file_path(value: object) -> object:
     try:
         return Path(str(_path(value))).expanduser()
     except RuntimeError as error:
@@ -274,9 +310,13 @@ USER = text(
 HOST_LABEL = text(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", 'letters, digits, "-", "_" and "."')
 WORDS = text(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,62}", 'letters, digits, "-", "_", "." and ":"')
 PATH = Kind("a path", _path)
-DIRECTORY = Kind("the path of a directory", _directory)
+DIRECTORY = Kind("the path of a directory", _file_path)
+FILE = Kind("the path of a file", _file_path)
 DIFFICULTY = number(2.0**-32, 2.0**128, "auto", "off")
 VERSION_MASK = Kind('8 hexadecimal digits in quotes, as in "1fffe000"', _version_mask)
 POOL_URL = Kind("the address of a pool, as in stratum+tcp://pool.example:3333", _pool_url)
 SECRET = Kind("a text of up to 256 printable characters", _secret, secret=True)
+PROXY = Kind(f"the address of a SOCKS5 proxy, as in {PROXY_EXAMPLE}", _proxy, secret=True)
+PROXY_OR_NONE = Kind(f'"none" or {PROXY.allowed}', _proxy_or_none, secret=True)
+PINS = Kind("an array of SHA-256 digests, each 64 hexadecimal digits or base64", _pins)
 ANYTHING = Kind("anything", _anything)

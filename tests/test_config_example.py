@@ -30,7 +30,11 @@ def words_of(path: KeyPath) -> tuple[str, ...]:
 
 
 def read(text: str) -> Config:
-    environ = {"MAIN_POOL_PASSWORD": "p"}
+    environ = {
+        "MAIN_POOL_PASSWORD": "p",
+        "POOL_PROXY": "socks5://a:1",
+        "NETWORK_PROXY": "socks5://b:1",
+    }
     return read_config(text.encode(), name="example.toml", environ=environ)
 
 
@@ -70,7 +74,9 @@ def test_the_example_leaves_out_no_default(section: type) -> None:
     read_by_toml = tomllib.loads(EXAMPLE.read_text())[table]
     stated = read_by_toml[0] if isinstance(read_by_toml, list) else read_by_toml
 
-    optional = {"name", "password_file", "password_env"}
+    optional = {"name", "password_file", "password_env", "payout"}
+    if section is PoolConfig:
+        optional |= {"tls", "proxy", "proxy_file", "proxy_env"}
     assert settings_of(section).keys() - optional == stated.keys()
 
 
@@ -91,6 +97,7 @@ def test_each_possibility_of_the_example_can_be_switched_on(
     switched: range, tmp_path: Path
 ) -> None:
     (tmp_path / "main").write_text("secret")
+    (tmp_path / "proxy").write_text("socks5://c:1\n")
     lines = EXAMPLE.read_text().splitlines()
     for number in switched:
         lines[number] = lines[number].removeprefix("#")
