@@ -21,6 +21,7 @@ from stratum_client.device_orders import DeviceOrders
 from stratum_client.fleet import Fleet, bound
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
+from stratum_client.rims import PlainRims, Rims
 from stratum_client.stats import NamedDevice, RigStats, ShareCounts
 from stratum_client.supervise import SupervisedDevice
 
@@ -50,9 +51,11 @@ class Daemon:
         clock: Clock,
         random: Random,
         log_for: Callable[[str], Log],
+        rims: Rims | None = None,
     ) -> None:
         self.miner = Miner(clock, submit_stale=any(pool.submit_stale for pool in config.pools))
         self._clock = clock
+        self._rims = rims or PlainRims()
         self._log_for = log_for
         self._started = clock.monotonic()
         self._stop = asyncio.Event()
@@ -64,7 +67,8 @@ class Daemon:
                 clock=clock,
                 random=random,
                 log=bound(log_for("pool"), pool=pool.name),
-                hashrate=self.hashrate,
+                hashrate=self._rims.hashrate(pool.name, self.hashrate),
+                rim=self._rims.pool(pool.name),
             )
             for pool in config.pools
         ]
@@ -75,6 +79,7 @@ class Daemon:
             clock=clock,
             random=random,
             log_for=log_for,
+            rims=self._rims,
         )
         orders = DeviceOrders(self.fleet, clock=clock, log=log_for("control"))
         self._control = (
@@ -95,6 +100,7 @@ class Daemon:
             ]
             devices = group.create_task(self.fleet.run(), name="devices")
             await self._stop.wait()
+            self._rims.stopping()
             self._last_words = {device.name: device.stats for device in self.snapshot().devices}
             devices.cancel()
             await asyncio.wait([devices], timeout=DEVICE_WAIT)

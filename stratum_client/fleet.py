@@ -30,6 +30,7 @@ from stratum_client.device_finder import (
 )
 from stratum_client.miner import Miner
 from stratum_client.port_device import PortDevice
+from stratum_client.rims import PlainRims, Rims
 from stratum_client.supervise import SupervisedDevice
 
 PortEvents = Callable[[], AsyncGenerator[PortEvent, None]]
@@ -44,12 +45,14 @@ SOFTWARE = DeviceConfig(name="cpu", driver="cpu")
 class _Opener:
     """Makes one device, as often as there is a port for it; its driver may become known late."""
 
-    def __init__(self, driver: str, context: Context) -> None:
+    def __init__(self, driver: str, context: Context, rims: Rims) -> None:
         self.driver = driver
         self.context = context
+        self._rims = rims
 
     def __call__(self, port: PortInfo, settings: Mapping[str, object]) -> Device:
         """Return a device, not yet running; raise DriverError."""
+        self._rims.opening(self.context.name, self.driver, port, settings)
         return registry.driver(self.driver).open(port, settings, self.context)
 
 
@@ -81,6 +84,7 @@ class Fleet:
         random: Random,
         log_for: Callable[[str], Log],
         port_events: PortEvents = watch_ports,
+        rims: Rims | None = None,
     ) -> None:
         self._miner = miner
         self._clock = clock
@@ -88,6 +92,7 @@ class Fleet:
         self._log_for = log_for
         self._log = log_for("devices")
         self._port_events = port_events
+        self._rims = rims or PlainRims()
         self._finds = found is not None
         self._members: list[_Member] = []
         self._at: dict[PortInfo, _Member] = {}
@@ -214,11 +219,16 @@ class Fleet:
         seat = self._miner.seat(config.name)
         log = bound(self._log_for("device"), device=config.name)
         context = Context(
-            name=config.name, miner=seat, clock=self._clock, random=self._random, log=log
+            name=config.name,
+            miner=self._rims.miner(config.name, seat),
+            clock=self._clock,
+            random=self._random,
+            log=log,
+            tap=self._rims.tap(config.name),
         )
         has_port = bool(config.paths or config.match or is_found)
         try:
-            opener, device = _opened(config, context, has_port=has_port)
+            opener, device = _opened(config, context, self._rims, has_port=has_port)
         except DriverError as error:
             raise device_error(config, str(error)) from error
         member = _Member(
@@ -226,7 +236,12 @@ class Fleet:
             opener=opener,
             socket=device if isinstance(device, PortDevice) else None,
             supervised=SupervisedDevice(
-                device, driver=opener.driver, seat=seat, random=self._random, log=log
+                device,
+                driver=opener.driver,
+                seat=seat,
+                random=self._random,
+                log=log,
+                rims=self._rims,
             ),
         )
         self._members.append(member)
@@ -249,9 +264,11 @@ def bound(log: Log, **fields: object) -> Log:
     return bind(**fields) if bind else log
 
 
-def _opened(config: DeviceConfig, context: Context, *, has_port: bool) -> tuple[_Opener, Device]:
+def _opened(
+    config: DeviceConfig, context: Context, rims: Rims, *, has_port: bool
+) -> tuple[_Opener, Device]:
     """Return what makes a device, and the device or its place; raise DriverError, ConfigError."""
-    opener = _Opener(driver_name(config), context)
+    opener = _Opener(driver_name(config), context, rims)
     if opener.driver:
         registry.driver(opener.driver)
     if not has_port:

@@ -8,6 +8,7 @@ from drivers.api import Device, DeviceState, DeviceStats, Log, Setpoint
 from drivers.errors import DriverError
 from stratum_client.backoff import Backoff
 from stratum_client.miner import Seat
+from stratum_client.rims import PlainRims, Rims
 from stratum_client.stats import NamedDevice, ShareCounts
 
 STEADY_AFTER = 60.0
@@ -18,7 +19,14 @@ class SupervisedDevice:
     """A device that is run again whenever it fails; its trouble costs nobody else anything."""
 
     def __init__(
-        self, device: Device, *, driver: str, seat: Seat, random: Random, log: Log
+        self,
+        device: Device,
+        *,
+        driver: str,
+        seat: Seat,
+        random: Random,
+        log: Log,
+        rims: Rims | None = None,
     ) -> None:
         self.name = seat.name
         self.driver = driver
@@ -27,6 +35,7 @@ class SupervisedDevice:
         self.device = device
         self._backoff = Backoff(random)
         self._log = log
+        self._rims = rims or PlainRims()
         self._problem = ""
         self._task: asyncio.Task[None] | None = None
         self._crashed: Exception | None = None
@@ -57,10 +66,12 @@ class SupervisedDevice:
     def apply(self, setpoint: Setpoint) -> None:
         """Tell the device what to do, and remember it for those who ask."""
         self.setpoint = setpoint
+        self._rims.applied(self.name, setpoint)
         self.device.apply(setpoint)
 
     def job_changed(self, *, clean: bool) -> None:
         """Pass the word on; a device that raises in this call is ended, the caller goes on."""
+        self._rims.told(self.name, clean=clean)
         try:
             self.device.job_changed(clean=clean)
         except Exception as error:  # noqa: BLE001  # a plug-in's bug must not reach the pool
