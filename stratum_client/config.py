@@ -15,6 +15,7 @@ from urllib.parse import quote
 from stratum_client.pool_url import PoolUrl
 from stratum_client.proxy_url import ProxyUrl
 from stratum_client.setting_kinds import (
+    ADDRESS,
     ANYTHING,
     BOOLEAN,
     DIFFICULTY,
@@ -126,6 +127,26 @@ class TlsConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutConfig:
+    """What the coinbase of each job must pay, for pools that pay their miners directly."""
+
+    address: str = field(metadata=read_as(ADDRESS))
+    min_percent: float = field(default=97.0, metadata=read_as(number(0, 100)))
+    on_mismatch: Literal["alert", "leave"] = field(
+        default="alert", metadata=read_as(one_of("alert", "leave"))
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconnectConfig:
+    """How far a pool may send us by `client.reconnect`."""
+
+    allow: Literal["same-domain", "same-host", "never"] = field(
+        default="same-domain", metadata=read_as(one_of("same-domain", "same-host", "never"))
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PoolConfig:
     """One pool and how to behave there."""
 
@@ -146,6 +167,10 @@ class PoolConfig:
     )
     version_rolling_mask: int = field(default=DEFAULT_VERSION_MASK, metadata=read_as(VERSION_MASK))
     submit_stale: bool = field(default=False, metadata=read_as(BOOLEAN))
+    payout: PayoutConfig | None = field(default=None, metadata=read_as(Section(PayoutConfig)))
+    reconnect: ReconnectConfig = field(
+        default=ReconnectConfig(), metadata=read_as(Section(ReconnectConfig))
+    )
     deadlines: Deadlines = field(default=Deadlines(), metadata=read_as(Section(Deadlines)))
     # None: not given, which is the default trust, and what [network] says of the proxy.
     tls: TlsConfig | None = field(default=None, metadata=read_as(Section(TlsConfig)))

@@ -56,6 +56,14 @@ class PoolProtocolError(StratumError):
         self.line = line[:80]
 
 
+class PayoutError(StratumError):
+    """The pool wants work on a coinbase that does not pay whom it must; ``problem`` says how."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"payout check: {problem}")
+        self.problem = problem
+
+
 class PoolRefusedError(StratumError):
     """The pool refused a request without which mining is impossible."""
 

@@ -7,7 +7,7 @@ import binascii
 from dataclasses import dataclass
 
 from drivers.header import target_of_nbits
-from stratum_client.coinbase import CoinbaseError, parse_coinbase
+from stratum_client.coinbase import Coinbase, CoinbaseError, parse_coinbase
 from stratum_client.job import Job, SessionId
 
 MAX_BRANCH = 32
@@ -62,6 +62,12 @@ def parse_notify(params: list[object], terms: Terms, *, serial: int, arrived: fl
         height=_height(parts, terms),
         arrived=arrived,
     )
+
+
+def coinbase_of(job: Job) -> Coinbase:
+    """Return the coinbase of a job, extranonce2 as zeros."""
+    start, size = len(job.coinbase1), len(job.extranonce1) + job.extranonce2_size
+    return parse_coinbase(job.coinbase(bytes(job.extranonce2_size)), range(start, start + size))
 
 
 def _job_id(value: object) -> str | int:

@@ -38,10 +38,10 @@ from stratum_client.session_events import (
     Configured,
     DifficultyChanged,
     Event,
-    Failed,
     JobRefused,
     NewJob,
     Oddity,
+    PayoutChecked,
     PoolMessage,
     RedirectAsked,
     ShareAnswered,
@@ -77,6 +77,7 @@ class Pool:
         self.config = config
         self.state = PoolState.DISCONNECTED
         self.problem = ""
+        self.payout_problem = ""
         self.shares = PoolShares(miner, clock=clock, log=log)
         self.tally = miner.add_pool(config.name, self.shares)
         self.difficulty: float | None = None
@@ -125,7 +126,7 @@ class Pool:
             name=self.config.name,
             url=str(self.config.url),
             state=self.state,
-            problem=self.problem,
+            problem=self.problem or self.payout_problem,
             user=self.config.user,
             difficulty=self.difficulty,
             height=job.height if job else None,
@@ -216,6 +217,7 @@ class Pool:
     # --- what the session says ---
 
     def _take_event(self, event: Event) -> None:
+        """Act on what the session tells; after `Failed` the connection ends by itself."""
         match event:
             case NewJob(job=job):
                 self._job_arrived(job)
@@ -242,14 +244,14 @@ class Pool:
                 self._log.info("pool.configured", version_rolling=rolling)
             case JobRefused(problem=problem):
                 self._log.warning("job.unfit", problem=problem)
+            case PayoutChecked(problem=problem):
+                self._payout_checked(problem)
             case PoolMessage(text=text):
                 self._log.info("pool.message", text=text)
             case Oddity(problem=problem):
                 self._log.info("pool.oddity", problem=problem)
             case RedirectAsked(params=params):
                 self._redirect_asked(params)
-            case Failed():
-                pass  # the connection ends by itself, with the error as its reason
 
     def _job_arrived(self, job: Job) -> None:
         if self._gone:
@@ -270,6 +272,14 @@ class Pool:
         )
         if abs(job.ntime - self._clock.wall()) > NTIME_TOLERANCE:
             self._log.warning("clock.differs", job_time=job.ntime, our_time=int(self._clock.wall()))
+
+    def _payout_checked(self, problem: str) -> None:
+        """Note whether jobs pay as they should; warn when that changes, not at each session."""
+        before, self.payout_problem = self.payout_problem, problem
+        if problem and not before:
+            self._log.warning("payout.wrong", problem=problem)
+        elif before and not problem:
+            self._log.info("payout.right")
 
     def _redirect_asked(self, params: tuple[object, ...]) -> None:
         now = self._clock.monotonic()

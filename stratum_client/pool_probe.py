@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass, replace
 
 from drivers.header import difficulty_of
-from stratum_client.coinbase import Coinbase, parse_coinbase
+from stratum_client.coinbase import Coinbase
 from stratum_client.config import PoolConfig
 from stratum_client.connection import Connection, dial
 from stratum_client.errors import HandshakeTimeoutError, StratumError
 from stratum_client.habits import PoolHabits
 from stratum_client.job import Job, SessionId
+from stratum_client.notify import coinbase_of
 from stratum_client.replies import Extensions, Subscription
 from stratum_client.session import Session
 from stratum_client.session_events import (
@@ -114,7 +115,7 @@ async def _try(config: PoolConfig) -> ProbeReport:
         authorized=listener.authorized,
         difficulty=session.difficulty,
         job=job,
-        coinbase=_coinbase_of(job) if job else None,
+        coinbase=coinbase_of(job) if job else None,
         messages=tuple(listener.messages),
         error=error,
     )
@@ -137,8 +138,3 @@ async def _listen(
         return HandshakeTimeoutError("login and job", patience)
     finally:
         await connection.finish()
-
-
-def _coinbase_of(job: Job) -> Coinbase:
-    start, size = len(job.coinbase1), len(job.extranonce1) + job.extranonce2_size
-    return parse_coinbase(job.coinbase(bytes(job.extranonce2_size)), range(start, start + size))

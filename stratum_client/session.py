@@ -85,7 +85,7 @@ class Session:
             self._events.append,
             configure=options.configure and habits.may_configure(now),
         )
-        self._jobs = SessionJobs(self._terms, serials, self._events.append)
+        self._jobs = SessionJobs(self._terms, serials, self._events.append, options.payout)
         self._heard_difficulty = False
         self._first_told_serial = 0
         self._suggested: tuple[float, float] | None = None

@@ -42,6 +42,13 @@ class JobRefused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutChecked:
+    """Jobs began to pay as configured, or to fail at it; ``problem`` is "" when they pay."""
+
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DifficultyChanged:
     """The pool set another difficulty, for the jobs to come."""
 
@@ -93,6 +100,7 @@ Event = (
     | Authorized
     | NewJob
     | JobRefused
+    | PayoutChecked
     | DifficultyChanged
     | ShareAnswered
     | RedirectAsked

@@ -4,10 +4,11 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from stratum_client.errors import PoolProtocolError
+from stratum_client.errors import PayoutError, PoolProtocolError
 from stratum_client.job import Job
-from stratum_client.notify import JobError, parse_notify
-from stratum_client.session_events import Event, JobRefused, NewJob
+from stratum_client.notify import JobError, coinbase_of, parse_notify
+from stratum_client.payout import PayoutCheck
+from stratum_client.session_events import Event, JobRefused, NewJob, PayoutChecked
 from stratum_client.terms import TermsInForce
 
 MAX_JOBS = 64
@@ -19,12 +20,18 @@ class SessionJobs:
     """What the pool wants mined; tells of each new job by ``emit``."""
 
     def __init__(
-        self, terms: TermsInForce, serials: Iterator[int], emit: Callable[[Event], None]
+        self,
+        terms: TermsInForce,
+        serials: Iterator[int],
+        emit: Callable[[Event], None],
+        payout: PayoutCheck | None,
     ) -> None:
         self.current: Job | None = None
         self._terms = terms
         self._serials = serials
         self._emit = emit
+        self._payout = payout
+        self._pays: bool | None = None
         self._known: dict[str | int, Job] = {}
         self._early: deque[list[object]] = deque(maxlen=MAX_EARLY_JOBS)
         self._unfit_in_a_row = 0
@@ -33,7 +40,7 @@ class SessionJobs:
         """Take one `mining.notify`; return whether it was a job that can be mined.
 
         One that comes before the subscription is kept for `subscribed`. Raises PoolProtocolError
-        when too many in a row are unfit.
+        when too many in a row are unfit, PayoutError for a job that must not be mined.
         """
         if self._terms.subscription is None:
             self._early.append(params)
@@ -44,6 +51,8 @@ class SessionJobs:
             self._refuse(str(error))
             return False
         self._unfit_in_a_row = 0
+        if self._payout:
+            self._check_payout(self._payout, job)
         before = self._known.get(job.job_id)
         if before and before.is_same_task(job) and before.terms == job.terms:
             return True
@@ -71,6 +80,15 @@ class SessionJobs:
                 arrived=now,
             )
             self._issue(job)
+
+    def _check_payout(self, payout: PayoutCheck, job: Job) -> None:
+        problem = payout.problem_with(coinbase_of(job), job.network_target)
+        if problem and payout.leaves:
+            self._emit(JobRefused(problem=problem))
+            raise PayoutError(problem)
+        if self._pays is not (not problem):
+            self._pays = not problem
+            self._emit(PayoutChecked(problem=problem))
 
     def _issue(self, job: Job) -> None:
         if job.clean:

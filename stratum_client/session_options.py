@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from stratum_client import __version__
 from stratum_client.config import Deadlines, PoolConfig
 from stratum_client.job import VersionBits
+from stratum_client.payout import PayoutCheck
 
 USER_AGENT = f"stratum-client/{__version__}"
 
@@ -25,6 +26,7 @@ class SessionOptions:
     suggest_difficulty: float | None = None
     seconds_per_share: float = 6.0
     resume_id: str | None = None
+    payout: PayoutCheck | None = None
     deadlines: Deadlines = field(default_factory=Deadlines)
 
 
@@ -41,6 +43,7 @@ def options_of(config: PoolConfig, *, resume_id: str | None = None) -> SessionOp
         suggest_difficulty=_suggestion(config),
         seconds_per_share=config.share_interval,
         resume_id=resume_id,
+        payout=PayoutCheck(config.payout) if config.payout else None,
         deadlines=config.deadlines,
     )
 

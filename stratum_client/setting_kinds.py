@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from stratum_client.bitcoin_address import AddressError, script_of
 from stratum_client.pool_url import parse_pool_url
 from stratum_client.proxy_url import EXAMPLE as PROXY_EXAMPLE
 from stratum_client.proxy_url import parse_proxy_url
@@ -275,6 +276,16 @@ def _pin(text: str) -> bytes:
     raise NotAllowedError
 
 
+def _address(value: object) -> object:
+    if not isinstance(value, str) or not value.isprintable():
+        raise NotAllowedError
+    try:
+        script_of(value)
+    except AddressError as error:
+        raise ValueError(f'"{printable(value)}" {error.problem}; copy it again') from error
+    return value
+
+
 def _secret(value: object) -> object:
     if isinstance(value, str) and value.isprintable() and len(value) <= 256:
         return value
@@ -314,6 +325,7 @@ DIRECTORY = Kind("the path of a directory", _file_path)
 FILE = Kind("the path of a file", _file_path)
 DIFFICULTY = number(2.0**-32, 2.0**128, "auto", "off")
 VERSION_MASK = Kind('8 hexadecimal digits in quotes, as in "1fffe000"', _version_mask)
+ADDRESS = Kind("a Bitcoin address", _address)
 POOL_URL = Kind("the address of a pool, as in stratum+tcp://pool.example:3333", _pool_url)
 SECRET = Kind("a text of up to 256 printable characters", _secret, secret=True)
 PROXY = Kind(f"the address of a SOCKS5 proxy, as in {PROXY_EXAMPLE}", _proxy, secret=True)

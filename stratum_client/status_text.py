@@ -121,7 +121,7 @@ def _proven(counts: ShareCounts) -> str:
 
 def _pool_text(pool: PoolStats) -> str:
     parts = [f"{pool.name} {pool.url}", str(pool.state)]
-    if pool.state in {PoolState.DISCONNECTED, PoolState.CONNECTING} and pool.problem:
+    if pool.problem and pool.state is not PoolState.WAITING:
         parts.append(printable(pool.problem, 120))
     if pool.difficulty is not None:
         parts.append(f"difficulty {scaled(pool.difficulty)}")
