@@ -33,7 +33,7 @@ from stratum_client.ledger_records import (
     line_of_record,
     record_of,
 )
-from stratum_client.ledger_writer import RETRY, Entry, LedgerWriter, Report
+from stratum_client.ledger_writer import MAX_WAIT, RETRY, Entry, LedgerWriter, Report
 from stratum_client.share_ledger import ShareJoiner, resolutions
 
 FOLDER = "shares"
@@ -52,7 +52,8 @@ class ShareLedger:
     """Implements `miner.ShareWitness`; `open` before, `close` after.
 
     ``way_to`` tells of a pool by its name. ``report`` hears of trouble, on any thread. ``write`` is
-    what writes to files, ``retry`` the seconds between attempts where it cannot.
+    what writes to files, ``max_wait`` the seconds that it is waited for, ``retry`` those between
+    attempts where it cannot.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class ShareLedger:
         way_to: Callable[[str], Way],
         report: Report,
         write: Callable[[int, bytes], int] = os.write,
+        max_wait: float = MAX_WAIT,
         retry: float = RETRY,
     ) -> None:
         self.unresolved: list[BlockFound] = []
@@ -83,7 +85,9 @@ class ShareLedger:
             monotonic=clock.monotonic,
             write=write,
         )
-        self._writer = LedgerWriter(self._files, report=report, clock=clock, retry=retry)
+        self._writer = LedgerWriter(
+            self._files, report=report, clock=clock, max_wait=max_wait, retry=retry
+        )
 
     def open(self) -> None:
         """Settle what the process before left open, and start to write; may block for a moment.

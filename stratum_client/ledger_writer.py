@@ -21,7 +21,7 @@ from drivers.api import Clock
 from stratum_client.ledger_files import LedgerFiles, PartlyWrittenError
 from stratum_client.ledger_records import Gap, line_of_record
 
-MAX_WAIT = 0.05
+MAX_WAIT = 0.25
 """Seconds that a share waits to be with the kernel: a thousand times what it takes."""
 
 MAX_HELD = 10_000
@@ -74,6 +74,7 @@ class LedgerWriter:
         *,
         report: Report,
         clock: Clock,
+        max_wait: float = MAX_WAIT,
         retry: float = RETRY,
         sync: Callable[[Path], None] = sync_to_disk,
     ) -> None:
@@ -82,6 +83,7 @@ class LedgerWriter:
         self._report = report
         self._wall = clock.wall
         self._monotonic = time.monotonic  # of the thread: a test's clock may stand still
+        self._max_wait = max_wait
         self._retry = retry
         self._sync = sync
         self._todo: SimpleQueue[Entry | None] = SimpleQueue()
@@ -132,13 +134,13 @@ class LedgerWriter:
 
     def _written(self, ticket: int) -> bool:
         """Wait for a ticket; a disk that takes too long is not waited for again until it is up."""
-        deadline = self._monotonic() + MAX_WAIT
+        deadline = self._monotonic() + self._max_wait
         try:
             while self._acks.get(timeout=max(deadline - self._monotonic(), 0.0)) < ticket:
                 pass
         except Empty:
             self._behind = ticket
-            self._report("warning", "ledger.slow", waited=MAX_WAIT)
+            self._report("warning", "ledger.slow", waited=self._max_wait)
             return False
         return True
 

@@ -17,6 +17,9 @@ from stratum_client.notify import Terms, parse_notify
 from tests.stand_ins import ManualClock
 from tests.vectors.load import stratum
 
+PATIENCE = 30.0
+"""Seconds for what must come about on a machine that has much else to do."""
+
 CAPTURED = stratum("shares")[0]
 NONCE, VERSION, NTIME = 0x7552034C, 0x20B44000, 0x685468D7
 
@@ -95,6 +98,7 @@ class Book:
             random=Random(self._starts),
             way_to=lambda pool: Way(host=f"{pool}.example", session_id="abc"),
             report=self.reports,
+            max_wait=PATIENCE,
         )
 
     def files(self) -> list[Path]:

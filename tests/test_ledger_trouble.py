@@ -15,9 +15,7 @@ import pytest
 from stratum_client.job import Fate, Share
 from stratum_client.ledger import ShareLedger, Way
 from stratum_client.ledger_files import LedgerFiles, share_files
-from tests.ledgers import Book, block, captured_job, share_of_job
-
-PATIENCE = 30.0
+from tests.ledgers import PATIENCE, Book, block, captured_job, share_of_job
 
 
 class Disk:
@@ -54,7 +52,7 @@ class Case:
         self.book.reports(level, event, **fields)
         self.heard.release()
 
-    def ledger(self, *, retry: float = 0.01) -> ShareLedger:
+    def ledger(self, *, retry: float = 0.01, max_wait: float = PATIENCE) -> ShareLedger:
         ledger = ShareLedger(
             self.book.folder,
             self.book.config,
@@ -64,6 +62,7 @@ class Case:
             report=self.report,
             write=self.disk.write,
             retry=retry,
+            max_wait=max_wait,
         )
         ledger.open()
         return ledger
@@ -172,10 +171,9 @@ def test_too_much_held_is_dropped_and_counted_but_never_a_block(
 
 
 def test_a_slow_disk_is_waited_for_once_and_not_again_until_it_has_caught_up(case: Case) -> None:
-    ledger = case.ledger()
-    ledger.found(a_share(0))
     case.disk.gate.clear()
-    for nonce in range(1, 100):  # each would wait 50 ms if it waited at all
+    ledger = case.ledger(max_wait=0.2)
+    for nonce in range(100):
         ledger.found(a_share(nonce))
     case.disk.gate.set()
     ledger.ended(a_share(), Fate.ACCEPTED, "")
