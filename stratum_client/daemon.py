@@ -7,21 +7,24 @@ pools close.
 import asyncio
 import gc
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 from drivers.api import Clock, DeviceStats, Log
+from stratum_client.api.control_lines import Handler
 from stratum_client.api.control_socket import ControlSocket
 from stratum_client.config import Config
+from stratum_client.device_control import FILE_NAME, DeviceControl
 from stratum_client.device_finder import Verdict
 from stratum_client.device_orders import DeviceOrders
 from stratum_client.fleet import Fleet, bound
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
 from stratum_client.rims import PlainRims, Rims
+from stratum_client.state_file import StateFile
 from stratum_client.stats import NamedDevice, RigStats, ShareCounts
 from stratum_client.supervise import SupervisedDevice
 
@@ -72,6 +75,12 @@ class Daemon:
             )
             for pool in config.pools
         ]
+        self.control = DeviceControl(
+            lambda: self.fleet.devices,
+            file=StateFile(state_dir / FILE_NAME) if state_dir else None,
+            clock=clock,
+            log=log_for("control"),
+        )
         self.fleet = Fleet(
             config.devices,
             found=found,
@@ -80,15 +89,15 @@ class Daemon:
             random=random,
             log_for=log_for,
             rims=self._rims,
+            setpoint_for=self.control.setpoint,
         )
-        orders = DeviceOrders(self.fleet, clock=clock, log=log_for("control"))
-        self._control = (
-            ControlSocket(state_dir, orders.handlers, log_for("control")) if state_dir else None
+        self._socket = (
+            ControlSocket(state_dir, self._handlers(), log_for("control")) if state_dir else None
         )
 
     async def run(self) -> int:
         """Mine until `stop` is called; return the exit code."""
-        async with self._control or nullcontext():
+        async with self._socket or nullcontext():
             return await self._mine()
 
     async def _mine(self) -> int:
@@ -99,13 +108,14 @@ class Daemon:
                 for pool in self.pools
             ]
             devices = group.create_task(self.fleet.run(), name="devices")
+            control = group.create_task(self.control.run(), name="control")
             await self._stop.wait()
             self._rims.stopping()
             self._last_words = {device.name: device.stats for device in self.snapshot().devices}
             devices.cancel()
             await asyncio.wait([devices], timeout=DEVICE_WAIT)
             await asyncio.gather(*(pool.drain(ANSWER_WAIT) for pool in self.pools))
-            for task in pools:
+            for task in (*pools, control):
                 task.cancel()
         return EXIT_OK
 
@@ -128,6 +138,12 @@ class Daemon:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, signalled, number)
+
+    def _handlers(self) -> Mapping[str, Handler]:
+        """Return what can be ordered over the control socket."""
+        log = self._log_for("control")
+        devices = DeviceOrders(self.fleet, self.control, clock=self._clock, log=log)
+        return {**devices.handlers, **self.control.handlers}
 
     def hashrate(self) -> float:
         """Return H/s: what devices claim of themselves, else what they have proven."""

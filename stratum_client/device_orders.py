@@ -3,17 +3,17 @@
 | request | other keys | result |
 |---|---|---|
 | devices | | devices: a list, see `DeviceOrders.listed` |
-| device.enable, device.disable | device | device, state |
+| device.enable, device.disable | device | device, state, reason, durable, problem |
 | device.identify | device | device |
 | device.set | device, settings: an object | device, settings |
 """
 
-import time
 from collections.abc import Mapping
 
-from drivers.api import Adjustable, Clock, Identifiable, Log, Setpoint
+from drivers.api import Adjustable, Clock, Identifiable, Log
 from drivers.errors import DriverError, SettingError
-from stratum_client.api.control_lines import Handler, Order, OrderError
+from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
+from stratum_client.device_control import DeviceControl
 from stratum_client.fleet import Fleet
 from stratum_client.supervise import SupervisedDevice
 
@@ -21,8 +21,9 @@ from stratum_client.supervise import SupervisedDevice
 class DeviceOrders:
     """Follows orders to the devices of ``fleet``."""
 
-    def __init__(self, fleet: Fleet, *, clock: Clock, log: Log) -> None:
+    def __init__(self, fleet: Fleet, control: DeviceControl, *, clock: Clock, log: Log) -> None:
         self._fleet = fleet
+        self._control = control
         self._clock = clock
         self._log = log
 
@@ -49,6 +50,7 @@ class DeviceOrders:
             "name": device.name,
             "driver": device.driver,
             "port": port.name if port else None,
+            "way": stats.details.get("way"),
             "serial": port.serial if port else "",
             "enabled": device.setpoint.run,
             "state": str(stats.state),
@@ -62,15 +64,21 @@ class DeviceOrders:
             "frequency_mhz": stats.frequency_mhz,
         }
 
-    def _switched(self, order: Order, *, run: bool) -> Mapping[str, object]:
+    async def _switched(self, order: Order, *, run: bool) -> Reply:
         device = self._named(order)
         self._log.info("device.ordered", device=device.name, run=run, by=order.by)
-        at = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(self._clock.wall()))
-        device.apply(Setpoint(run=run, reason=f"{'en' if run else 'dis'}abled by {order.by}, {at}"))
+        switch = self._control.enable if run else self._control.disable
+        problem = await switch(order, device.name)
         if run:
             device.retry_at_once()
         state = device.snapshot(self._clock.monotonic()).stats.state
-        return {"device": device.name, "state": str(state)}
+        return {
+            "device": device.name,
+            "state": str(state),
+            "reason": "" if device.setpoint.run else device.setpoint.reason,
+            "durable": not problem,
+            "problem": problem,
+        }
 
     def _identified(self, order: Order) -> Mapping[str, object]:
         device = self._named(order)

@@ -13,7 +13,7 @@ from itertools import count
 from random import Random
 
 from drivers import discovery, registry
-from drivers.api import Clock, Context, Device, Log, PortInfo
+from drivers.api import Clock, Context, Device, Log, PortInfo, Setpoint
 from drivers.errors import DriverError
 from drivers.hotplug import PortAdded, PortEvent, PortRemoved, watch_ports
 from drivers.registry import DriverClashError
@@ -70,8 +70,9 @@ class _Member:
 class Fleet:
     """The devices of one rig.
 
-    ``found`` is what was plugged in at the start, None where devices are configured. Raises
-    ConfigError for a device that cannot be as it is configured.
+    ``found`` is what was plugged in at the start, None where devices are configured;
+    ``setpoint_for`` says what a new device is to do. Raises ConfigError for a device that cannot be
+    as it is configured.
     """
 
     def __init__(
@@ -85,8 +86,10 @@ class Fleet:
         log_for: Callable[[str], Log],
         port_events: PortEvents = watch_ports,
         rims: Rims | None = None,
+        setpoint_for: Callable[[str], Setpoint] = lambda _: Setpoint(run=True),
     ) -> None:
         self._miner = miner
+        self._setpoint_for = setpoint_for
         self._clock = clock
         self._random = random
         self._log_for = log_for
@@ -244,6 +247,8 @@ class Fleet:
                 rims=self._rims,
             ),
         )
+        if (setpoint := self._setpoint_for(config.name)) != member.supervised.setpoint:
+            member.supervised.apply(setpoint)
         self._members.append(member)
         return member
 

@@ -39,6 +39,7 @@ class SupervisedDevice:
         self._problem = ""
         self._task: asyncio.Task[None] | None = None
         self._crashed: Exception | None = None
+        self._is_untold = False
         self._at_once = asyncio.Event()
 
     async def run(self) -> None:
@@ -64,10 +65,17 @@ class SupervisedDevice:
         self._at_once.set()
 
     def apply(self, setpoint: Setpoint) -> None:
-        """Tell the device what to do, and remember it for those who ask."""
+        """Tell the device what to do, and remember it for those who ask.
+
+        A device that raises in this call is ended: it is told again before it may run again.
+        """
         self.setpoint = setpoint
         self._rims.applied(self.name, setpoint)
-        self.device.apply(setpoint)
+        try:
+            self.device.apply(setpoint)
+        except Exception as error:  # noqa: BLE001  # a plug-in's bug must not reach other devices
+            self._is_untold = True
+            self._end_for(error)
 
     def job_changed(self, *, clean: bool) -> None:
         """Pass the word on; a device that raises in this call is ended, the caller goes on."""
@@ -75,10 +83,13 @@ class SupervisedDevice:
         try:
             self.device.job_changed(clean=clean)
         except Exception as error:  # noqa: BLE001  # a plug-in's bug must not reach the pool
-            self.seat.listener = None
-            self._crashed = error
-            if self._task:
-                self._task.cancel()
+            self._end_for(error)
+
+    def _end_for(self, error: Exception) -> None:
+        self.seat.listener = None
+        self._crashed = error
+        if self._task:
+            self._task.cancel()
 
     def snapshot(self, now: float) -> NamedDevice:
         """Return what is to be told of the device."""
@@ -91,6 +102,9 @@ class SupervisedDevice:
         self._crashed, self._problem = None, ""
         self.seat.listener = self
         try:
+            if self._is_untold:
+                self.device.apply(self.setpoint)
+                self._is_untold = False
             await self.device.run()
         except DriverError as error:
             return str(error)
@@ -101,11 +115,11 @@ class SupervisedDevice:
         except Exception as error:  # noqa: BLE001  # our bug or a plug-in's: costs one device
             return self._told_crash(error)
         finally:
-            self.seat.listener = None
+            self.seat.listener, self._task = None, None
         return "ended without being told to"
 
     def _crash(self) -> Exception | None:
-        """Return what the device raised while it was told of a job, and was cancelled for."""
+        """Return what the device raised while it was told something, and was cancelled for."""
         return self._crashed
 
     def _told_crash(self, error: Exception) -> str:

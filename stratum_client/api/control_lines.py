@@ -2,11 +2,13 @@
 
 Request: ``{"do": "device.disable", "device": "cpu"}``. Reply: ``{"ok": true, "result": ...}`` or
 ``{"ok": false, "error": "in words"}``. Any line gets a reply and the conversation goes on, but for
-one that is too long, or too many at once: those get the last reply.
+one that is too long, or too many at once: those get the last reply. Replies keep the order of the
+requests: while one takes its time, those behind it wait.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 MAX_LINE = 16_384
@@ -38,16 +40,48 @@ class Order:
             raise OrderError(f'"{key}" is missing or no object')
         return value
 
+    def text_or_nothing(self, key: str, longest: int = 200) -> str:
+        """Return a field that is a printable text, empty if it is missing; raise OrderError."""
+        value = self.fields.get(key)
+        if value is None:
+            return ""
+        if not isinstance(value, str) or not value.isprintable() or len(value) > longest:
+            raise OrderError(f'"{key}" is no printable text of up to {longest} characters')
+        return value.strip()
 
-Handler = Callable[[Order], Mapping[str, object]]
-"""Follows an order; returns what JSON can say. Raises OrderError."""
+    def number_or_nothing(self, key: str, low: float, high: float) -> float | None:
+        """Return a field that is a number in these bounds, None if missing; raise OrderError."""
+        match self.fields.get(key):
+            case None:
+                return None
+            case bool():
+                pass
+            case int() | float() as value if math.isfinite(value) and low <= value <= high:
+                return float(value)
+        raise OrderError(f'"{key}" is no number from {low:g} to {high:g}')
+
+    def flag(self, key: str) -> bool:
+        """Return a field that is true or false, False if it is missing; raise OrderError."""
+        value = self.fields.get(key, False)
+        if not isinstance(value, bool):
+            raise OrderError(f'"{key}" is neither true nor false')
+        return value
+
+
+Reply = Mapping[str, object]
+Handler = Callable[[Order], Reply | Awaitable[Reply]]
+"""Follows an order; returns what JSON can say, or will when it is awaited. Raises OrderError."""
 
 
 class ControlSession:
-    """One conversation; ``closed`` says that its last word has been said."""
+    """One conversation; ``closed`` says that its last word has been said.
 
-    def __init__(self, follow: Callable[[str, Mapping[str, object]], Mapping[str, object]]) -> None:
+    ``follow`` returns the result of a request, or None when `answer` will bring the reply later.
+    """
+
+    def __init__(self, follow: Callable[[str, Mapping[str, object]], Reply | None]) -> None:
         self.closed = False
+        self.is_waiting = False
         self._follow = follow
         self._buffer = b""
 
@@ -60,13 +94,26 @@ class ControlSession:
         """Return the replies to the requests that ``data`` completes, each of them one line."""
         if self.closed:
             return b""
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        self._buffer += data
+        return b"" if self.is_waiting else self._replies()
+
+    def answer(self, result: Reply | OrderError) -> bytes:
+        """Return the reply that was waited for, and those to the requests behind it."""
+        assert self.is_waiting
+        self.is_waiting = False
+        return _reply(result) + self._replies()
+
+    def _replies(self) -> bytes:
+        *lines, self._buffer = self._buffer.split(b"\n")
         replies: list[bytes] = []
-        for line in lines[:MAX_LINES_AT_ONCE]:
+        for number, line in enumerate(lines[:MAX_LINES_AT_ONCE]):
             if len(line) > MAX_LINE:
                 return b"".join([*replies, self._last_word(f"a line is longer than {MAX_LINE}")])
             if line.strip():
                 replies.append(self._reply_to(line))
+            if self.is_waiting:
+                self._buffer = b"\n".join([*lines[number + 1 :], self._buffer])
+                return b"".join(replies)
         if len(lines) > MAX_LINES_AT_ONCE:
             replies.append(self._last_word(f"more than {MAX_LINES_AT_ONCE} requests at once"))
         elif len(self._buffer) > MAX_LINE:
@@ -86,15 +133,23 @@ class ControlSession:
             case {"do": str(what)}:
                 fields = {key: value for key, value in request.items() if key != "do"}
                 try:
-                    return _line({"ok": True, "result": self._follow(what, fields)})
+                    result = self._follow(what, fields)
                 except OrderError as error:
-                    return refusal(str(error))
+                    return _reply(error)
+                self.is_waiting = result is None
+                return b"" if result is None else _reply(result)
         return refusal('not an object with "do"')
 
 
 def refusal(error: str) -> bytes:
     """Return the reply that says no."""
     return _line({"ok": False, "error": error})
+
+
+def _reply(result: Reply | OrderError) -> bytes:
+    if isinstance(result, OrderError):
+        return refusal(str(result))
+    return _line({"ok": True, "result": result})
 
 
 def _line(reply: Mapping[str, object]) -> bytes:

@@ -2,7 +2,8 @@
 
 A unix socket in the state directory, mode 0660: who may open it may give orders, so it is for the
 daemon's user and group (systemd: StateDirectoryMode=0750). What can be ordered is a table of
-handlers; each is a plain call on the event loop. Source of SO_PEERCRED: unix(7).
+handlers; each is a plain call on the event loop, or a coroutine where a disk has to be waited for.
+Source of SO_PEERCRED: unix(7).
 """
 
 import asyncio
@@ -10,14 +11,21 @@ import os
 import pwd
 import socket
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 from types import TracebackType
 
 from drivers.api import Log
-from stratum_client.api.control_lines import ControlSession, Handler, Order, OrderError, refusal
+from stratum_client.api.control_lines import (
+    ControlSession,
+    Handler,
+    Order,
+    OrderError,
+    Reply,
+    refusal,
+)
 
 SOCKET_NAME = "control.sock"
 
@@ -26,6 +34,9 @@ IDLE_LIMIT = 60.0
 
 LINE_LIMIT = 5.0
 """Seconds that a line may take from its first byte to its end, and a reply to be taken."""
+
+END_WAIT = 1.0
+"""Seconds that orders being followed have when the daemon ends."""
 
 MAX_CONNECTIONS = 32
 
@@ -45,6 +56,7 @@ class ControlSocket:
         self._handlers = handlers
         self._log = log
         self._server: asyncio.Server | None = None
+        self._following: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> "ControlSocket":
         try:
@@ -67,10 +79,14 @@ class ControlSocket:
         if self._server:
             self._server.close()
             self.path.unlink(missing_ok=True)
+        if self._following:
+            await asyncio.wait(self._following, timeout=END_WAIT)
         for connection in list(self.connections):
             connection.abort()
+        for task in self._following:
+            task.cancel()
 
-    def follow(self, what: str, fields: Mapping[str, object], by: str) -> Mapping[str, object]:
+    def follow(self, what: str, fields: Mapping[str, object], by: str) -> Reply | Awaitable[Reply]:
         """Return what the handler of an order returns; raise OrderError."""
         handler = self._handlers.get(what)
         if handler is None:
@@ -82,8 +98,27 @@ class ControlSocket:
         except OrderError:
             raise
         except Exception as error:  # our bug or a plug-in's: it must cost this request only
-            self._log.error("control.crashed", request=what, exc_info=error)
-            raise OrderError(f"failed: {type(error).__name__}: {error}") from error
+            raise self._crash(what, error) from error
+
+    def finish(self, what: str, reply: Awaitable[Reply], connection: "_Connection") -> None:
+        """Answer ``connection`` when ``reply`` is there."""
+        task = asyncio.create_task(self._answer(what, reply, connection), name=f"order {what}")
+        self._following.add(task)
+        task.add_done_callback(self._following.discard)
+
+    async def _answer(self, what: str, reply: Awaitable[Reply], connection: "_Connection") -> None:
+        result: Reply | OrderError
+        try:
+            result = await reply
+        except OrderError as error:
+            result = error
+        except Exception as error:  # noqa: BLE001  # as in `follow`
+            result = self._crash(what, error)
+        connection.answer(result)
+
+    def _crash(self, what: str, error: Exception) -> OrderError:
+        self._log.error("control.crashed", request=what, exc_info=error)
+        return OrderError(f"failed: {type(error).__name__}: {error}")
 
 
 class _Connection(asyncio.Protocol):
@@ -92,7 +127,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, server: ControlSocket) -> None:
         self._server = server
         self._by = "unknown user"
-        self._session = ControlSession(lambda what, fields: server.follow(what, fields, self._by))
+        self._session = ControlSession(self._follow)
         self._loop = asyncio.get_running_loop()
         self._deadline: asyncio.TimerHandle | None = None
         self._transport: asyncio.Transport | None = None
@@ -112,31 +147,56 @@ class _Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         assert self._transport
         was_within_line = self._session.is_within_line
-        replies = self._session.receive_data(data)
+        self._say(self._session.receive_data(data), was_within_line=was_within_line)
+
+    def answer(self, result: Reply | OrderError) -> None:
+        """Reply to the order that took its time, and to those behind it."""
+        if self._transport and not self._transport.is_closing():
+            self._say(self._session.answer(result), was_within_line=False)
+
+    def _follow(self, what: str, fields: Mapping[str, object]) -> Reply | None:
+        reply = self._server.follow(what, fields, self._by)
+        if isinstance(reply, Mapping):
+            return reply
+        self._server.finish(what, reply, self)
+        return None
+
+    def _say(self, replies: bytes, *, was_within_line: bool) -> None:
+        assert self._transport
         self._transport.write(replies)
         if self._session.closed:
             self._transport.close()
             self._allow(LINE_LIMIT)
-        elif self._is_deaf:
+            return
+        self._read_or_not()
+        if self._is_deaf:
             pass  # the deadline of the reply that is not taken holds
-        elif not self._session.is_within_line:
+        elif self._session.is_waiting or not self._session.is_within_line:
             self._allow(IDLE_LIMIT)
         elif replies or not was_within_line:
             self._allow(LINE_LIMIT)
 
     def pause_writing(self) -> None:
-        assert self._transport
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
         self._is_deaf = True
+        self._read_or_not()
         self._allow(LINE_LIMIT)
 
     def resume_writing(self) -> None:
         assert self._transport
         self._is_deaf = False
+        self._read_or_not()
         if not self._transport.is_closing():
-            self._transport.resume_reading()
             self._allow(IDLE_LIMIT)
+
+    def _read_or_not(self) -> None:
+        """Take no more requests while one is followed, or while replies are not taken."""
+        assert self._transport
+        if self._transport.is_closing():
+            return
+        if self._is_deaf or self._session.is_waiting:
+            self._transport.pause_reading()
+        else:
+            self._transport.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # a client may go
         self._server.connections.discard(self)

@@ -6,11 +6,10 @@ import json
 import os
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from drivers import registry
 from drivers.registry import DriverClashError
-from stratum_client.api.control_client import NoDaemonError, ask, devices_at, has_socket
+from stratum_client.api.control_client import NoDaemonError, ask, devices_at
 from stratum_client.api.control_lines import OrderError
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config, LogConfig
@@ -29,14 +28,19 @@ from stratum_client.errors import ConfigError
 from stratum_client.log import configure_logging
 from stratum_client.safe_off import Outcome, safe_off_all
 from stratum_client.setting_kinds import scalar_of
-from stratum_client.state_lock import StateDirInUseError, default_state_dir, lock_state_dir
+from stratum_client.state_lock import StateDirInUseError, lock_state_dir
 from stratum_client.verbs.arguments import add_device_arguments
+from stratum_client.verbs.asking import (
+    EXIT_FAILED,
+    EXIT_OK,
+    add_config_argument,
+    complain,
+    reported,
+    state_dir_of,
+    tell,
+    told_if_not_durable,
+)
 from stratum_client.verbs.mining import component_log
-
-EXIT_OK, EXIT_FAILED = 0, 1
-
-SERVICE_DIR = Path("/var/lib/stratum-client")
-"""Where systemd keeps the service's state."""
 
 NOTHING = """\
 no serial port found: is the board plugged in, and powered?
@@ -59,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--supported", action="store_true", help="show the chips and boards known instead"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    _add_config(parser, default=None)
+    add_config_argument(parser)
     actions = parser.add_subparsers(title="actions", metavar="ACTION")
     _add_order(actions, "enable", "let a device mine again")
     _add_order(actions, "disable", "let a device rest until it is enabled")
@@ -77,7 +81,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "Switch off the boards that are configured, else those that are found: after a crash, or "
         "before a hand goes near them. Exit code 1 if one was not seen to be off."
     )
-    _add_config(off, default=argparse.SUPPRESS)
+    add_config_argument(off, default=argparse.SUPPRESS)
     add_device_arguments(off)
     off.add_argument(
         "--force", action="store_true", help="even while a daemon runs, which may switch them on"
@@ -87,14 +91,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do what was asked for."""
+    action: Callable[[argparse.Namespace], int] = options.action
     try:
-        action: Callable[[argparse.Namespace], int] = options.action
-        return action(options)
+        return reported("stratum-client devices", lambda: action(options))
     except DriverClashError as error:
         raise ConfigError("drivers", str(error)) from error
-    except (NoDaemonError, OrderError) as error:
-        _complain(f"stratum-client devices: {error}")
-        return EXIT_FAILED
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -105,36 +106,36 @@ def _show(options: argparse.Namespace) -> int:
     problems = [str(problem) for problem in registry.problems()]
     if options.json:
         facts = {"ports": [row.json() for row in rows], "devices": devices, "problems": problems}
-        _print(json.dumps(facts))
+        tell(json.dumps(facts))
         return EXIT_OK
-    _print("\n".join(port_lines(rows)) if rows else NOTHING)
+    tell("\n".join(port_lines(rows)) if rows else NOTHING)
     if devices is not None:
-        _print("\n" + "\n".join(device_lines(devices)))
+        tell("\n" + "\n".join(device_lines(devices)))
     for problem in problems:
-        _print(f"\n{problem}")
+        tell(f"\n{problem}")
     return EXIT_OK
 
 
 def _show_supported(options: argparse.Namespace) -> int:
     rows = driver_rows()
     if options.json:
-        _print(json.dumps({"drivers": [row.json() for row in rows]}))
+        tell(json.dumps({"drivers": [row.json() for row in rows]}))
     else:
-        _print("\n".join(driver_lines(rows)))
+        tell("\n".join(driver_lines(rows)))
     return EXIT_OK
 
 
 def _devices_of_daemon(options: argparse.Namespace) -> list[Mapping[str, object]] | None:
     """Return what the running daemon says of its devices, None if none answers."""
     try:
-        return devices_at(_state_dir(_config(options)))
+        return devices_at(state_dir_of(options))
     except (NoDaemonError, OrderError, ConfigError):
         return None
 
 
 def _order(options: argparse.Namespace) -> int:
     """Have a running daemon do something with one of its devices."""
-    state_dir, what, name = _state_dir(_config(options)), options.order, options.name
+    state_dir, what, name = state_dir_of(options), options.order, options.name
     fields: dict[str, object] = {"device": name}
     if what == "set":
         fields["settings"] = dict(options.settings)
@@ -142,10 +143,13 @@ def _order(options: argparse.Namespace) -> int:
         known = [str(device.get("name")) for device in devices_at(state_dir)]
         if name not in known:
             raise OrderError(f"no device is called {name!r}; there are: {', '.join(known)}")
-        _print(f"{name}: would be told to {_words(options)}; nothing was done")
+        tell(f"{name}: would be told to {_words(options)}; nothing was done")
         return EXIT_OK
-    ask(state_dir, f"device.{what}", **fields)
-    _print(f"{name}: told to {_words(options)}")
+    result = ask(state_dir, f"device.{what}", **fields)
+    tell(f"{name}: told to {_words(options)}")
+    if what == "enable" and (reason := result.get("reason")):
+        tell(f"{name}: rests on, for another reason: {reason}")
+    told_if_not_durable(result)
     return EXIT_OK
 
 
@@ -162,11 +166,13 @@ def _safe_off(options: argparse.Namespace) -> int:
         return _switch_off(config)
     try:
         with lock_state_dir(
-            _state_dir(config), program="stratum-client devices safe-off", now=SystemClock().wall()
+            state_dir_of(options),
+            program="stratum-client devices safe-off",
+            now=SystemClock().wall(),
         ):
             return _switch_off(config)
     except StateDirInUseError as error:
-        _complain(f"{error}; or --force, but the daemon may switch the boards on again")
+        complain(f"{error}; or --force, but the daemon may switch the boards on again")
         return EXIT_FAILED
 
 
@@ -183,10 +189,10 @@ def _switch_off(config: Config) -> int:
             if verdict.candidates
         ]
     for outcome in outcomes:
-        tell = _complain if outcome.problem else _print
-        tell(str(outcome))
+        say = complain if outcome.problem else tell
+        say(str(outcome))
     if not outcomes:
-        _print("nothing to switch off: no board configured, and none found that is known")
+        tell("nothing to switch off: no board configured, and none found that is known")
     return EXIT_FAILED if any(outcome.problem for outcome in outcomes) else EXIT_OK
 
 
@@ -196,27 +202,13 @@ def _config(options: argparse.Namespace) -> Config:
     return with_arguments(config, devices=getattr(options, "devices", ()), environ=os.environ)
 
 
-def _state_dir(config: Config) -> Path:
-    """Return where the daemon is to be found: as configured, else ours, else the service's."""
-    if config.state_dir:
-        return config.state_dir
-    ours = default_state_dir()
-    return SERVICE_DIR if not has_socket(ours) and has_socket(SERVICE_DIR) else ours
-
-
-def _add_config(parser: argparse.ArgumentParser, *, default: object) -> None:
-    parser.add_argument(
-        "--config", metavar="FILE", type=Path, default=default, help="settings, as for run"
-    )
-
-
 def _add_order(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", order: str, text: str
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(order, help=text, description=f"{text[0].upper()}{text[1:]}.")
     parser.add_argument("name", metavar="NAME", help="the device, as `devices` shows it")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
-    _add_config(parser, default=argparse.SUPPRESS)
+    add_config_argument(parser, default=argparse.SUPPRESS)
     parser.set_defaults(action=_order, order=order)
     return parser
 
@@ -226,11 +218,3 @@ def _setting(text: str) -> tuple[str, object]:
     if not key or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
     return key, scalar_of(value)
-
-
-def _print(text: str) -> None:
-    print(text)  # noqa: T201  # the terminal is our output
-
-
-def _complain(text: str) -> None:
-    print(text, file=sys.stderr)  # noqa: T201  # as above

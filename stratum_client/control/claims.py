@@ -1,0 +1,193 @@
+"""Who may run, and how hard: every claim is a limit, and the most restrictive one holds; pure.
+
+Levels never make a limit weaker: they only say who may release whose claim, and whose reason is
+shown when several claims hold a device equally. Times are wall time, seconds since 1970.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import IntEnum
+
+from drivers.api import Setpoint
+
+_YEAR_3000 = 32_503_680_000.0
+
+
+class Level(IntEnum):
+    """Who states a claim, the mightiest first."""
+
+    TRIP = 6
+    ORDER = 5
+    WINDOW = 4
+    PRICE = 3
+    USER = 2
+    TUNER = 1
+
+    def __str__(self) -> str:
+        """Return the level as status, logs and files write it."""
+        return self.name.lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """What a device may do at most; without any field it is free."""
+
+    run: bool = True
+    watts: float | None = None
+    mhz: float | None = None
+
+    def __str__(self) -> str:
+        """Return the limit in words."""
+        if not self.run:
+            return "idle"
+        watts = "" if self.watts is None else f"at most {self.watts:g} W"
+        mhz = "" if self.mhz is None else f"at most {self.mhz:g} MHz"
+        return ", ".join(filter(None, (watts, mhz))) or "free"
+
+    def tightened(self, other: "Limit") -> "Limit":
+        """Return what both limits allow."""
+        return Limit(
+            run=self.run and other.run,
+            watts=_lower(self.watts, other.watts),
+            mhz=_lower(self.mhz, other.mhz),
+        )
+
+
+FREE = Limit()
+IDLE = Limit(run=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One say in what devices do; a later one of the same level, issuer and device replaces it.
+
+    ``device`` "" means all. ``cause`` says what was done by whom ("paused by user miner"),
+    ``remark`` why, in the issuer's words. It holds until ``until``, None: until it is released.
+    """
+
+    level: Level
+    issuer: str
+    device: str = ""
+    limit: Limit
+    cause: str
+    remark: str = ""
+    since: float
+    until: float | None = None
+
+    @property
+    def key(self) -> tuple[Level, str, str]:
+        """Return what tells claims apart."""
+        return self.level, self.issuer, self.device
+
+    @property
+    def reason(self) -> str:
+        """Return the sentence that status, logs and metrics show."""
+        until = "" if self.until is None else f", until {utc(self.until)}"
+        remark = f": {self.remark}" if self.remark else ""
+        return f"{self.cause}, {utc(self.since)}{until}{remark}"
+
+    def concerns(self, device: str) -> bool:
+        """Return whether the claim is about ``device``."""
+        return self.device in {"", device}
+
+    def holds(self, now: float) -> bool:
+        """Return whether the claim has not expired."""
+        return self.until is None or now < self.until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one device may do, and the claims that bind it, the mightiest first."""
+
+    limit: Limit = FREE
+    binding: tuple[Claim, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Return why, empty if the device is free."""
+        return "; ".join(claim.reason for claim in self.binding)
+
+    @property
+    def setpoint(self) -> Setpoint:
+        """Return what to tell the device."""
+        limit = self.limit
+        return Setpoint(run=limit.run, reason=self.reason, watts=limit.watts, mhz=limit.mhz)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """All claims in force, one of each key; each change returns a new collection."""
+
+    claims: tuple[Claim, ...] = ()
+
+    def stated(self, claim: Claim) -> "Claims":
+        """Return the claims with ``claim``, which replaces its issuer's older one."""
+        others = self._without(lambda old: old.key == claim.key)
+        return Claims((*others.claims, claim))
+
+    def withdrawn(self, level: Level, issuer: str, device: str) -> "Claims":
+        """Return the claims after an issuer has released his own."""
+        return self._without(lambda claim: claim.key == (level, issuer, device))
+
+    def overridden(self, claim: Claim, *, by: Level) -> "Claims":
+        """Return the claims after a forced release from ``by``; raise ValueError if it may not."""
+        if not may_release(by, claim):
+            raise ValueError(f"a claim of level {claim.level} is not released by level {by}")
+        return self._without(lambda other: other.key == claim.key)
+
+    def in_force(self, now: float) -> "Claims":
+        """Return the claims that have not expired."""
+        return self._without(lambda claim: not claim.holds(now))
+
+    def next_expiry(self) -> float | None:
+        """Return when the next claim ends by itself, None if none does."""
+        return min((c.until for c in self.claims if c.until is not None), default=None)
+
+    def decide(self, device: str, now: float) -> Decision:
+        """Return what ``device`` may do at ``now``, and because of whom."""
+        concerned = [c for c in self.claims if c.concerns(device) and c.holds(now)]
+        limit = FREE
+        for claim in concerned:
+            limit = limit.tightened(claim.limit)
+        return Decision(limit=limit, binding=_binding(concerned, limit))
+
+    def _without(self, leaves: Callable[[Claim], bool]) -> "Claims":
+        return Claims(tuple(claim for claim in self.claims if not leaves(claim)))
+
+
+def may_release(by: Level, claim: Claim) -> bool:
+    """Return whether ``by`` may force the release of a claim; a trip ends by cooling alone."""
+    return claim.level is not Level.TRIP and by >= claim.level
+
+
+def utc(at: float) -> str:
+    """Return a wall time in words, to the second."""
+    if not 0 <= at < _YEAR_3000:
+        return "an unbelievable time"
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _binding(claims: Iterable[Claim], limit: Limit) -> tuple[Claim, ...]:
+    """Return for each part of ``limit`` the mightiest claim that sets it; idleness covers all."""
+    mightiest_first = sorted(claims, key=_standing)
+    if not limit.run:
+        return tuple(claim for claim in mightiest_first if not claim.limit.run)[:1]
+    watts = [c for c in mightiest_first if c.limit.watts is not None]
+    mhz = [c for c in mightiest_first if c.limit.mhz is not None]
+    sets_watts = [c for c in watts if c.limit.watts == limit.watts][:1]
+    sets_mhz = [c for c in mhz if c.limit.mhz == limit.mhz][:1]
+    both = {claim.key: claim for claim in (*sets_watts, *sets_mhz)}
+    return tuple(sorted(both.values(), key=_standing))
+
+
+def _standing(claim: Claim) -> tuple[int, float, float, str, str]:
+    """Return a sorting key: the mightiest, then what holds longest, then the oldest."""
+    until = float("inf") if claim.until is None else claim.until
+    return -claim.level, -until, claim.since, claim.issuer, claim.device
+
+
+def _lower(one: float | None, other: float | None) -> float | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)

@@ -1,0 +1,110 @@
+"""A small file that is replaced as a whole and outlives a kill -9, a power cut and a full disk.
+
+The new content is written beside the old one, forced to the disk, and takes its name; so at any
+moment the file holds the one or the other. A disk may take long, or for ever: a daemon thread
+writes, and nobody waits for it longer than WRITE_WAIT.
+"""
+
+import asyncio
+import contextlib
+import errno
+import os
+import threading
+from functools import partial
+from pathlib import Path
+
+WRITE_WAIT = 5.0
+
+_LARGEST = 1 << 20
+_MODE = 0o600
+
+
+class StateFile:
+    """One file of the state directory, written by this process alone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writing: asyncio.Future[None] | None = None
+        self._turn = asyncio.Lock()
+
+    def read(self) -> bytes | None:
+        """Return the content, None if there is no such file; raise OSError."""
+        try:
+            with self.path.open("rb") as file:
+                data = file.read(_LARGEST + 1)
+        except FileNotFoundError:
+            return None
+        if len(data) > _LARGEST:
+            raise OSError(errno.EFBIG, "it is too large to be ours")
+        return data
+
+    def put_aside(self) -> Path:
+        """Give the file another name, for it is damaged and somebody may want to see it."""
+        aside = self.path.with_suffix(".damaged")
+        with contextlib.suppress(OSError):
+            self.path.replace(aside)
+        return aside
+
+    async def write(self, data: bytes) -> None:
+        """Return when ``data`` is on the disk; raise OSError if it is not, or not in time."""
+        try:
+            async with asyncio.timeout(WRITE_WAIT), self._turn:
+                if self._writing:
+                    await asyncio.wait([self._writing])  # one after the other, or old beats new
+                self._writing = _in_thread(partial(_replace, self.path, data))
+                await asyncio.shield(self._writing)
+        except TimeoutError as error:
+            problem = f"the disk did not answer within {WRITE_WAIT:g} s"
+            raise OSError(errno.ETIMEDOUT, problem) from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    temporary = path.with_suffix(".new")
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
+        with open(descriptor, "wb") as file:  # noqa: PTH123  # a descriptor has no path
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the new name to the disk too."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _in_thread(write: partial[None]) -> asyncio.Future[None]:
+    """Run ``write`` in a thread whose end nobody has to wait for."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    done.add_done_callback(lambda future: future.cancelled() or future.exception())
+
+    def deliver(error: OSError | None) -> None:
+        if done.done():
+            return
+        if error:
+            done.set_exception(error)
+        else:
+            done.set_result(None)
+
+    def work() -> None:
+        outcome = None
+        try:
+            write()
+        except OSError as error:
+            outcome = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(deliver, outcome)
+
+    threading.Thread(target=work, name="state file", daemon=True).start()
+    return done
