@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Protocol
 
 from drivers.api import PortInfo
-from drivers.discovery import Found, scan
-from drivers.usb_discovery import is_still
+from drivers.discovery import Found
+from drivers.usb_discovery import is_still, scan
 
 READY_WITHIN = 2.0
 """Seconds after which a port is reported though a part of it is still missing.

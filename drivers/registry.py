@@ -101,6 +101,14 @@ def matches(port: PortInfo) -> tuple[tuple[Driver, int], ...]:
     return tuple(sorted(wanting, key=lambda scored: scored[1], reverse=True))
 
 
+def possible(port: PortInfo) -> tuple[str, ...]:
+    """Return the drivers whose devices can have the ids of ``port`` without saying who they are.
+
+    Those have a method `may_be`. Nothing follows from it: such ids are those of many a cable.
+    """
+    return tuple(name for name, candidate in _usable() if _may_be(name, candidate, port))
+
+
 def problems() -> tuple[DriverLoadError, ...]:
     """Return what is wrong with drivers loaded so far, for the log and for `devices`."""
     return tuple(_problems.values())
@@ -197,6 +205,17 @@ def _score(name: str, candidate: Driver, port: PortInfo) -> int:
         problem = f"match() raised {type(error).__name__}: {error}"
         _problems[name] = DriverLoadError(name, reference, problem)
         return 0
+
+
+def _may_be(name: str, candidate: Driver, port: PortInfo) -> bool:
+    try:
+        may_be = getattr(candidate, "may_be", None)
+        return callable(may_be) and bool(may_be(port))
+    except Exception as error:  # noqa: BLE001 - as above
+        reference = _built_in(name) or _plugins()[name]
+        problem = f"may_be() raised {type(error).__name__}: {error}"
+        _problems[name] = DriverLoadError(name, reference, problem)
+        return False
 
 
 def _nearest_first(name: str) -> tuple[str, ...]:

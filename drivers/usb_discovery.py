@@ -18,8 +18,9 @@ from drivers.api import PortInfo
 from drivers.discovery import Found, is_at
 from drivers.transports.bridges.detect import kind_of
 from drivers.transports.errors import PortOpenError
+from drivers.transports.port_paths import usb_path
 from drivers.transports.usb_device import PREFIX, devices, place_of
-from drivers.transports.ways import usb_path
+from drivers.transports.usb_sysfs import node_of
 
 FACTORY_SERIALS = {(0x10C4, 0xEA60): {"0001"}}
 """Serial numbers that a maker gives to every chip alike: they tell nobody apart.
@@ -46,6 +47,13 @@ def port_at(paths: Iterable[str], root: Path = _ROOT) -> PortInfo:
         if any(is_at(port, path) for path in wanted):
             return replace(port, paths=wanted)
     return PortInfo(paths=wanted)
+
+
+def node_at(path: str, root: Path = _ROOT) -> Path | None:
+    """Return the node that opens the device at a place, None where there is no such device."""
+    directory = root / "sys/bus/usb/devices" / path.removeprefix(PREFIX)
+    bus, address = _text(directory / "busnum"), _text(directory / "devnum")
+    return node_of(int(bus), int(address), root) if bus and address else None
 
 
 def identity(port: PortInfo) -> tuple[object, ...]:

@@ -213,7 +213,8 @@ class DeviceMatch:
 class DeviceConfig:
     """One device: who drives it or how it is recognized, where, and the driver's settings.
 
-    ``driver`` may be ``emulated:BOARD``; ``port`` one or two device nodes joined by ``+``.
+    ``driver`` may be ``emulated:BOARD``; ``port`` one or two device nodes joined by ``+``, or a
+    place on USB such as ``usb:1-1.2``.
     """
 
     name: str = field(default="", metadata=read_as(NAME))
@@ -228,7 +229,7 @@ class DeviceConfig:
     def paths(self) -> tuple[str, ...]:
         """Return the ports one by one, the data port first; a ``+`` inside a name stays."""
         if "/" in self.port:
-            return tuple(re.split(r"\+(?=/)", self.port))
+            return tuple(re.split(r"\+(?=/|usb:)", self.port))
         return tuple(self.port.split("+")) if self.port else ()
 
 

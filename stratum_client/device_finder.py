@@ -1,17 +1,19 @@
 """What is plugged in, what each port is taken for, and which configured device is meant by it.
 
 A port whose best drivers score alike is nobody's until it is named: boards that share their
-firmware's USB ids differ in chips and voltage. Asking the drivers imports them all and runs their
-code: nothing here that does is for the event loop.
+firmware's USB ids differ in chips and voltage. So is one that has nothing but the ids of a bridge
+chip which some miners have, and a million cables. Asking the drivers imports them all and runs
+their code: nothing here that does is for the event loop.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from drivers import discovery, registry
+from drivers import discovery, registry, usb_discovery
 from drivers.api import PortInfo
 from drivers.errors import DriverError
 from drivers.registry import DriverClashError
+from drivers.transports.port_paths import usb_path
 from stratum_client.config import Config, DeviceConfig, DeviceMatch
 from stratum_client.config_checks import default_device_name
 from stratum_client.errors import ConfigError
@@ -21,12 +23,14 @@ from stratum_client.errors import ConfigError
 class Verdict:
     """What a port is taken for.
 
-    ``drivers`` are those that want it, the surest first; the first ``ties`` are equally sure.
+    ``drivers`` are those that want it, the surest first; the first ``ties`` are equally sure. Only
+    where nobody wants it are there ``possible`` ones: its ids could be theirs, or anything's.
     """
 
     port: PortInfo
     drivers: tuple[str, ...] = ()
     ties: int = 0
+    possible: tuple[str, ...] = ()
 
     @property
     def driver(self) -> str:
@@ -43,12 +47,23 @@ class Verdict:
         """Return why nobody takes the port, and what to do about it; empty when somebody does."""
         if self.driver:
             return ""
-        if not self.candidates:
-            return "no driver knows it"
-        return (
-            f"several boards share these ids: {', '.join(self.candidates)}; "
-            f"say which, as in --device {self.candidates[0]}@{self.port.name}"
-        )
+        if self.candidates:
+            return (
+                f"several boards share these ids: {', '.join(self.candidates)}; "
+                f"say which, as in {self.claim}"
+            )
+        if self.possible:
+            return (
+                f"not claimed: could be {', '.join(self.possible)}, or anything else; "
+                f"if it is one, say so: {self.claim}"
+            )
+        return "no driver knows it"
+
+    @property
+    def claim(self) -> str:
+        """Return the argument that claims the port for its likeliest driver; else empty."""
+        name = next(iter(self.candidates or self.possible), "")
+        return f"--device {name}@{usb_path(self.port) or self.port.name}" if name else ""
 
 
 def find(config: Config) -> tuple[Verdict, ...] | None:
@@ -72,7 +87,7 @@ def verdicts() -> tuple[Verdict, ...]:
     Drivers that cannot be used are noted by the registry even where there is no port to ask about.
     """
     registry.matches(PortInfo())
-    return tuple(verdict_on(port) for port in discovery.ports())
+    return tuple(verdict_on(port) for port in usb_discovery.ports())
 
 
 def verdict_on(port: PortInfo) -> Verdict:
@@ -83,6 +98,7 @@ def verdict_on(port: PortInfo) -> Verdict:
         port=port,
         drivers=tuple(driver.name for driver, _ in scored),
         ties=scores.count(scores[0]) if scores else 0,
+        possible=registry.possible(port) if port.vid and not scored else (),
     )
 
 
@@ -117,16 +133,11 @@ def is_exact(match: DeviceMatch) -> bool:
     return match != DeviceMatch(board=match.board)
 
 
-def identity(port: PortInfo) -> tuple[object, ...]:
-    """Return what stays the same when a device is plugged in elsewhere; else where it is now."""
-    return (port.vid, port.pid, port.serial) if port.serial else port.paths
-
-
 def located(config: DeviceConfig, found: Iterable[Verdict]) -> tuple[str, PortInfo]:
     """Return driver and port of a device as far as both are known; raise ConfigError if not."""
     port = PortInfo()
     if config.paths:
-        port = discovery.port_at(config.paths)
+        port = usb_discovery.port_at(config.paths)
     elif config.match:
         fitting = next((verdict for verdict in found if means(config, verdict)), None)
         if fitting is None:

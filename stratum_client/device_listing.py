@@ -4,7 +4,10 @@ As values, as JSON and as a table. Reads files and /proc, and opens no port.
 
 JSON of a port: port (the name for --device NAME@PORT), paths, vid and pid (4 hex digits or null),
 manufacturer, product, serial, driver (null if nobody takes it by itself), candidates (drivers to
-choose from), device (its name in the running daemon, or null), problems (sentences).
+choose from), possible (drivers of devices with such ids, if it says no more), claim (the argument
+that claims it for the first of either, or null), ways ("tty" and "usb", as far as there are),
+device (its name in the running daemon, or null), way (by which that has it, or null), problems
+(sentences).
 
 JSON of a driver: name (for --device), kind (chip, board, software or null), chips, ports (how many
 device nodes it needs), driver (who drives it), emulated (whether emulated:NAME works), problem.
@@ -14,12 +17,16 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from drivers import registry
+from drivers import registry, usb_discovery
 from drivers.api import Described, PortInfo, Product
 from drivers.discovery import is_at
 from drivers.errors import DriverError
+from drivers.transports import usb_device, usb_errors
+from drivers.transports.errors import PortOpenError
 from drivers.transports.open_port import permission_advice
 from drivers.transports.port_holders import holders_of
+from drivers.transports.port_paths import tty_paths, usb_path
+from drivers.transports.ways import TTY, USB
 from stratum_client.config import DeviceConfig
 from stratum_client.device_finder import Verdict
 from stratum_client.status_text import scaled
@@ -34,6 +41,7 @@ class PortRow:
 
     verdict: Verdict
     device: str = ""
+    way: str = ""
     problems: tuple[str, ...] = ()
 
     def json(self) -> dict[str, object]:
@@ -49,7 +57,11 @@ class PortRow:
             "serial": port.serial,
             "driver": self.verdict.driver or None,
             "candidates": list(self.verdict.candidates),
+            "possible": list(self.verdict.possible),
+            "claim": self.verdict.claim or None,
+            "ways": list(ways_to(port)),
             "device": self.device or None,
+            "way": self.way or None,
             "problems": list(self.problems),
         }
 
@@ -85,10 +97,28 @@ def port_rows(
     for verdict in found:
         port = verdict.port
         mined = (one for one in devices if one.get("port") and _shares_node(port, one["port"]))
-        device = str(next(mined, {}).get("name", ""))
-        problems = () if device else _problems(verdict)
-        rows.append(PortRow(verdict=verdict, device=device, problems=problems))
+        device = next(mined, {})
+        name, way = str(device.get("name", "")), str(device.get("way") or "")
+        problems = () if name else _problems(verdict)
+        rows.append(PortRow(verdict=verdict, device=name, way=way, problems=problems))
     return rows
+
+
+def ways_to(port: PortInfo) -> tuple[str, ...]:
+    """Return by which ways a port can be reached; nobody asks that of a UART of the machine."""
+    found = ((TTY, tty_paths(port)), (USB, usb_path(port)))
+    return tuple(way for way, paths in found if paths and port.vid)
+
+
+def library_problems(rows: Iterable[PortRow]) -> list[str]:
+    """Return why no USB device can be driven directly, once, if there is one to drive."""
+    if not any(usb_path(row.verdict.port) for row in rows):
+        return []
+    try:
+        usb_device.libusb()
+    except PortOpenError as error:
+        return [str(error)]
+    return []
 
 
 def driver_rows() -> list[DriverRow]:
@@ -117,11 +147,12 @@ def port_lines(rows: Sequence[PortRow]) -> list[str]:
             _what(row.verdict.port),
             row.verdict.port.serial or "-",
             row.verdict.driver or "-",
+            ", ".join(ways_to(row.verdict.port)) or "-",
             row.device or "-",
         )
         for row in rows
     ]
-    head, *lines = table(("PORT", "WHAT", "SERIAL", "TAKEN FOR", "MINED WITH AS"), cells)
+    head, *lines = table(("PORT", "WHAT", "SERIAL", "TAKEN FOR", "WAYS", "MINED WITH AS"), cells)
     shown = [head]
     for row, line in zip(rows, lines, strict=True):
         shown += [line, *(f"    {problem}" for problem in row.problems)]
@@ -148,6 +179,7 @@ def device_lines(devices: Iterable[Mapping[str, object]]) -> list[str]:
             str(device["name"]),
             str(device["driver"]),
             str(device["port"] or "-"),
+            str(device.get("way") or "-"),
             str(device["state"]) if device["enabled"] else f"{device['state']}, disabled",
             scaled(float(str(device["claimed_hashrate"])), "H/s"),
             _with_unit(device["temperature"], "°C"),
@@ -156,7 +188,7 @@ def device_lines(devices: Iterable[Mapping[str, object]]) -> list[str]:
         )
         for device in devices
     ]
-    return table(("DEVICE", "DRIVER", "PORT", "STATE", "CLAIMS", "HEAT", "CLOCK", ""), cells)
+    return table(("DEVICE", "DRIVER", "PORT", "WAY", "STATE", "CLAIMS", "HEAT", "CLOCK", ""), cells)
 
 
 def _with_unit(value: object, unit: str) -> str:
@@ -178,15 +210,31 @@ def _driver_row(name: str) -> DriverRow:
 def _problems(verdict: Verdict) -> tuple[str, ...]:
     port = verdict.port
     problems = [_taken_by_nobody(verdict)] if verdict.problem else []
-    for path in port.paths:
+    for path in tty_paths(port):
         if not os.access(path, os.R_OK | os.W_OK):
             problems.append(f"{path}: {permission_advice(path)}")
         elif holders := holders_of(path):
             problems.append(f"{path}: in use by {' and '.join(holders)}")
+    if problem := _usb_problem(verdict):
+        problems.append(problem)
     return tuple(problems)
 
 
+def _usb_problem(verdict: Verdict) -> str:
+    """Return why a device cannot be driven directly, if it is known or has no tty."""
+    port = verdict.port
+    place = usb_path(port)
+    if not place or (tty_paths(port) and not verdict.drivers):
+        return ""
+    node = usb_discovery.node_at(place)
+    if node is None or os.access(node, os.R_OK | os.W_OK):
+        return ""
+    return f"{place}: {usb_errors.permission_advice(node)}"
+
+
 def _taken_by_nobody(verdict: Verdict) -> str:
+    if verdict.possible:
+        return f'{verdict.problem}, or a [[device]] with port = "{usb_path(verdict.port)}"'
     if verdict.candidates or verdict.port.vid:
         return verdict.problem
     return f"a UART does not say what is on it; name it, as in --device bm1366@{verdict.port.name}"

@@ -26,9 +26,8 @@ from drivers.errors import DriverError
 from drivers.registry import EMULATED
 from drivers.transports.bridges.detect import BridgeKind, kind_of
 from drivers.transports.port_holders import holders_of
+from drivers.transports.port_paths import usb_path
 from drivers.transports.usb_device import PREFIX
-from drivers.transports.usb_sysfs import node_of
-from drivers.transports.ways import usb_path
 from stratum_client.api.control_client import has_socket
 from stratum_client.config import DeviceConfig
 from stratum_client.config_checks import default_device_name
@@ -210,7 +209,7 @@ def _facts_of(port: PortInfo, devices: Sequence[DeviceConfig], root: Path, proc:
         port=port,
         driver=verdict.driver,
         candidates=verdict.candidates,
-        could_be=() if verdict.drivers or not port.vid else tuple(_could_be(port)),
+        could_be=verdict.possible,
         devices=tuple(device for device in devices if _is_meant(device, verdict)),
         nodes=tuple(_node(path, root, proc) for path in port.paths),
         kernel_drivers=_kernel_drivers(directory) if directory else (),
@@ -225,17 +224,8 @@ def _is_meant(device: DeviceConfig, verdict: Verdict) -> bool:
     return bool(device.paths or device.match) and means(device, verdict)
 
 
-def _could_be(port: PortInfo) -> Iterable[str]:
-    """Yield the drivers whose devices can have the ids of ``port``, but do not say who they are."""
-    for name in registry.names():
-        with suppress(DriverError):  # noted by the registry
-            may_be = getattr(registry.driver(name), "may_be", None)
-            if callable(may_be) and may_be(port):
-                yield name
-
-
 def _node(path: str, root: Path, proc: Path) -> NodeFacts:
-    node = _usbfs_node(path, root) if path.startswith(PREFIX) else Path(path)
+    node = usb_discovery.node_at(path, root) if path.startswith(PREFIX) else Path(path)
     if node is None or not node.exists():
         return NodeFacts(path=path)
     try:
@@ -246,12 +236,6 @@ def _node(path: str, root: Path, proc: Path) -> NodeFacts:
     return NodeFacts(
         path=str(node), may_open=may_open, group=group, holders=holders_of(str(node), proc)
     )
-
-
-def _usbfs_node(path: str, root: Path) -> Path | None:
-    directory = root / "sys/bus/usb/devices" / path.removeprefix(PREFIX)
-    bus, address = _number(directory / "busnum"), _number(directory / "devnum")
-    return node_of(bus, address, root) if bus and address else None
 
 
 def _usb_directory(port: PortInfo, root: Path) -> Path | None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from shlex import quote
 
 from drivers.api import PortInfo
+from drivers.transports.port_paths import tty_paths
 from drivers.transports.usb_errors import UDEV_COMMAND
-from drivers.transports.ways import tty_paths
 from stratum_client.config import DeviceConfig
 from stratum_client.doctor import Check, Status
 

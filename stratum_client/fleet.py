@@ -12,17 +12,20 @@ from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 
-from drivers import discovery, registry
+from drivers import registry
 from drivers.api import Clock, Context, Device, Log, PortInfo, Setpoint
 from drivers.errors import DriverError
 from drivers.hotplug import PortAdded, PortEvent, PortRemoved, watch_ports
 from drivers.registry import DriverClashError
+from drivers.transports.errors import PortOpenError
+from drivers.transports.port_paths import is_place, usb_path
+from drivers.transports.usb_device import libusb
+from drivers.usb_discovery import identity, port_at
 from stratum_client.config import DeviceConfig
 from stratum_client.device_finder import (
     Verdict,
     device_error,
     driver_name,
-    identity,
     is_exact,
     means,
     told_by_port,
@@ -58,13 +61,17 @@ class _Opener:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Member:
-    """A device, and what is known of its port: ``socket`` is None where it needs none."""
+    """A device, and what is known of its port: ``socket`` is None where it needs none.
+
+    ``identity`` and ``paths`` are of the port it had last.
+    """
 
     config: DeviceConfig
     supervised: SupervisedDevice
     opener: _Opener
     socket: PortDevice | None
     identity: tuple[object, ...] = ()
+    paths: frozenset[str] = frozenset()
 
 
 class Fleet:
@@ -100,6 +107,7 @@ class Fleet:
         self._members: list[_Member] = []
         self._at: dict[PortInfo, _Member] = {}
         self._told: set[str] = set()
+        self._needs_libusb = True
         self._group: asyncio.TaskGroup | None = None
         for config in configs:
             self._add(config)
@@ -161,6 +169,8 @@ class Fleet:
             if verdict.drivers:
                 why = verdict.problem or "no device is configured for it"
                 self._log.warning("port.unused", port=port.name, serial=port.serial, reason=why)
+            elif verdict.possible:
+                self._log.info("port.unclaimed", port=port.name, reason=verdict.problem)
             return
         if not member.opener.driver and not verdict.driver:
             why = f"{verdict.problem}; name its board in the match"
@@ -174,6 +184,7 @@ class Fleet:
         member.opener.driver = member.opener.driver or verdict.driver
         member.supervised.driver = member.opener.driver
         member.identity = identity(port)
+        member.paths = frozenset(port.paths)
         self._at[port] = member
         self._log.info(
             "device.plugged_in", device=member.config.name, port=port.name, serial=port.serial
@@ -194,10 +205,13 @@ class Fleet:
         free = [one for one in self._members if one.socket and one not in plugged]
         wanting = [one for one in free if means(one.config, verdict)]
         before = [one for one in free if one.identity == known and _may_return(one, wanting)]
+        # two with one serial number are told apart by where they were
+        before.sort(key=lambda one: one.paths.isdisjoint(verdict.port.paths))
         return next(iter((*before, *sorted(wanting, key=_vagueness))), None)
 
     def _verdict_on(self, port: PortInfo) -> Verdict:
         """Return what a port is taken for; what is wrong with drivers is logged once."""
+        self._look_for_libusb(port)
         try:
             verdict = verdict_on(port)
         except DriverClashError as error:
@@ -205,6 +219,15 @@ class Fleet:
             return Verdict(port=port)
         self._tell_problems()
         return verdict
+
+    def _look_for_libusb(self, port: PortInfo) -> None:
+        """Say once, when there is a USB bridge, that it cannot be driven but through its tty."""
+        if self._needs_libusb and usb_path(port):
+            self._needs_libusb = False
+            try:
+                libusb()
+            except PortOpenError as error:
+                self._log.warning("usb.unusable", error=str(error), still="ttys work")
 
     def _tell_problems(self) -> None:
         for problem in registry.problems():
@@ -280,9 +303,12 @@ def _opened(
         return opener, opener(PortInfo(), config.settings)
     socket = PortDevice(opener, config.settings, name=config.name)
     if config.paths:
-        port = discovery.port_at(config.paths)
+        port = port_at(config.paths)
         opener.driver = opener.driver or told_by_port(config, port)
-        socket.prepare(port)
+        if is_place(config.paths[0]) and not port.vid:
+            socket.check(port)  # a place is always told of when something is plugged in there
+        else:
+            socket.prepare(port)
     return opener, socket
 
 

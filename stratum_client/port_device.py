@@ -6,6 +6,7 @@ the old one had last. While it is not there, it waits, which is no failure.
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from drivers.api import (
@@ -18,9 +19,18 @@ from drivers.api import (
     Setpoint,
 )
 from drivers.errors import DriverError, SettingError, TransportLostError
+from drivers.transports.errors import PortBusyError, PortDeniedError, PortOpenError
 
 NOTICE = 3.0
 """Seconds within which a lost transport and the news of an unplug meet, whichever comes first."""
+
+PERMITTED_WITHIN = 5.0
+"""Seconds after a plug in which a port may still become permitted.
+
+Where udev cannot be seen at work, as in containers, its permissions come after the kernel's news.
+"""
+
+_PERMISSION_LOOK = 0.25
 
 Opener = Callable[[PortInfo, Mapping[str, object]], Device]
 
@@ -42,9 +52,14 @@ class PortDevice:
         self._losses = 0
         self._made_after = 0  # so many losses
         self._is_listed = False
+        self._plugged_at = 0.0
         self._plugged = asyncio.Event()
         self._removed = asyncio.Event()
         self._limit: asyncio.Timeout | None = None
+
+    def check(self, port: PortInfo) -> None:
+        """Raise SettingError for a setting that will be wrong once ``port`` is there."""
+        self._opened(port)
 
     def prepare(self, port: PortInfo) -> None:
         """Try ``port``, there or not; raise SettingError for a wrong setting."""
@@ -56,6 +71,7 @@ class PortDevice:
         """Go on at ``port``, which was seen to be there; harmless when already there."""
         self.port = port
         self._is_listed = True
+        self._plugged_at = asyncio.get_running_loop().time()
         self._removed.clear()
         self._plugged.set()
 
@@ -125,7 +141,14 @@ class PortDevice:
         self._device = self._device or self._opened(self.port)
         try:
             await self._run_until_told(self._device)
-        except TransportLostError:
+        except PortDeniedError:
+            if losses == self._losses and not await self._may_be_permitted():
+                raise
+            return  # the same device, tried again if it is still there
+        except PortBusyError:
+            if losses == self._losses:
+                raise
+        except (TransportLostError, PortOpenError):
             if losses == self._losses and not await self._will_be_unplugged():
                 raise
         except DriverError:
@@ -154,6 +177,16 @@ class PortDevice:
                 await self._removed.wait()
         except TimeoutError:
             return False
+        return True
+
+    async def _may_be_permitted(self) -> bool:
+        """Return after a while whether it is worth another try to open the port."""
+        loop = asyncio.get_running_loop()
+        if not self._is_listed or loop.time() - self._plugged_at > PERMITTED_WITHIN:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PERMISSION_LOOK):
+                await self._removed.wait()
         return True
 
     def _opened(self, port: PortInfo) -> Device:

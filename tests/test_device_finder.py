@@ -2,24 +2,27 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 import pytest
 
-from drivers import discovery, registry
+from drivers import discovery, registry, usb_discovery
 from drivers.api import DeviceState, PortInfo, Setpoint
 from drivers.errors import BringUpError, TransportLostError
 from drivers.hotplug import watch_ports
 from drivers.registry import DriverClashError
+from drivers.transports.errors import PortDeniedError, PortOpenError
+from drivers.transports.usb_errors import UsbLibraryMissingError
+from drivers.usb_discovery import identity
 from stratum_client import fleet as fleet_module
 from stratum_client import port_device
 from stratum_client.backoff import Backoff
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config, DeviceConfig, DeviceMatch
-from stratum_client.device_finder import Verdict, find, identity, located, means, verdict_on
+from stratum_client.device_finder import Verdict, find, located, means, verdict_on
 from stratum_client.errors import ConfigError
 from stratum_client.fleet import Fleet
 from stratum_client.job import Fate
@@ -94,6 +97,15 @@ async def opened(driver: BoardDriver) -> ToldDevice:
     device = await driver.opened.get()
     await device.started.wait()
     return device
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    """Return once ``condition`` holds."""
+    for _ in range(2000):
+        if condition():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it never came true")
 
 
 def states(fleet: Fleet) -> dict[str, tuple[DeviceState, str]]:
@@ -419,7 +431,7 @@ def clash(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_colliding_drivers_are_a_configuration_error_where_ports_are_judged(
     clash: None, monkeypatch: pytest.MonkeyPatch, devices: tuple[DeviceConfig, ...]
 ) -> None:
-    monkeypatch.setattr(discovery, "ports", lambda: (STICK,))
+    monkeypatch.setattr(usb_discovery, "ports", lambda: (STICK,))
 
     with pytest.raises(ConfigError, match="one package and by another"):
         find(Config(devices=devices))
@@ -436,3 +448,151 @@ async def test_drivers_that_collide_later_are_told_once_and_cost_no_device(
         await opened(bench.stick)
 
         assert len(bench.log.named("driver.unusable")) == 1
+
+
+# --- sticks: bridges with a place on USB ---
+
+
+def stick_at(place: str, *, tty: str = "", serial: str = "", product: str = "Stick") -> PortInfo:
+    paths = (tty, place) if tty else (place,)
+    return PortInfo(paths=paths, vid=0x0403, pid=0x6015, serial=serial, product=product)
+
+
+async def test_a_port_that_could_be_anything_is_nobodys_and_comes_with_the_line_that_claims_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench.gamma, "may_be", lambda port: port.pid == 0xEA60, raising=False)
+    cable = PortInfo(paths=("/dev/ttyUSB0", "usb:1-1.3"), vid=0x10C4, pid=0xEA60, product="Cable")
+
+    verdict = verdict_on(cable)
+
+    assert (verdict.driver, verdict.drivers, verdict.candidates) == ("", (), ())
+    assert verdict.possible == ("gamma",)
+    assert verdict.claim == "--device gamma@usb:1-1.3"
+    assert "could be gamma, or anything else" in verdict.problem
+    assert verdict.claim in verdict.problem
+    assert not means(DeviceConfig(match=DeviceMatch(board="gamma")), verdict)
+    assert verdict_on(MODEM).possible == ()
+    assert verdict_on(STICK).possible == ()
+
+
+async def test_a_driver_that_fails_to_say_what_may_be_costs_nobody_else(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_port: PortInfo) -> bool:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(bench.stick, "may_be", fail, raising=False)
+    monkeypatch.setattr(bench.gamma, "may_be", lambda _: True, raising=False)
+
+    assert verdict_on(MODEM).possible == ("gamma",)
+    assert any("broken" in str(problem) for problem in registry.problems())
+
+
+async def test_a_place_is_a_port_that_may_come_go_and_come_back(bench: Bench) -> None:
+    fleet = bench.fleet(DeviceConfig(name="desk", driver="stick", port="usb:9-1.2"))
+    async with running(fleet):
+        assert states(fleet)["desk"] == (DeviceState.ABSENT, "not plugged in")
+        bench.stick.opened.get_nowait()  # made to check the settings, never run
+        bench.sockets.plug(stick_at("usb:9-1.20"))
+        here = stick_at("usb:9-1.2", tty="/dev/ttyUSB7")
+        for _ in range(2):
+            bench.sockets.plug(here)
+            device = await opened(bench.stick)
+            assert device.port.paths == ("usb:9-1.2",)
+            bench.sockets.unplug(here)
+            device.fail(TransportLostError("usb:9-1.2", "gone"))
+            await device.ended.wait()
+        await eventually(lambda: states(fleet)["desk"][0] is DeviceState.ABSENT)
+        assert states(fleet)["desk"] == (DeviceState.ABSENT, "not plugged in")
+    assert not bench.log.named("device.failed")
+
+
+async def test_a_wrong_setting_of_an_absent_place_is_told_at_the_start(bench: Bench) -> None:
+    with pytest.raises(ConfigError, match="setting 'x': unknown"):
+        bench.fleet(DeviceConfig(name="a", driver="stick", port="usb:9-1", settings={"x": 1}))
+
+
+async def test_twins_with_one_serial_number_are_told_apart_by_their_places(bench: Bench) -> None:
+    left, right = (stick_at(place, serial="0001") for place in ("usb:9-1", "usb:9-2"))
+    fleet = bench.fleet(found=())
+    async with running(fleet):
+        names = {}
+        for port in (left, right):
+            bench.sockets.plug(port)
+            device = await opened(bench.stick)
+            names[port] = device.context.name
+        for port in (left, right):
+            bench.sockets.unplug(port)
+        for port in (right, left):
+            bench.sockets.plug(port)
+            device = await opened(bench.stick)
+            assert device.context.name == names[port]
+        assert len(fleet.devices) == 3
+
+
+async def test_a_stick_without_a_serial_number_is_known_by_its_place(bench: Bench) -> None:
+    fleet = bench.fleet(found=())
+    async with running(fleet):
+        for tty in ("/dev/ttyUSB0", "/dev/ttyUSB5", ""):
+            port = stick_at("usb:9-1", tty=tty)
+            bench.sockets.plug(port)
+            device = await opened(bench.stick)
+            bench.sockets.unplug(port)
+            assert device.context.name == "stick"
+        bench.sockets.plug(stick_at("usb:9-2"))
+        assert (await opened(bench.stick)).context.name == "stick-2"
+
+
+async def test_a_port_not_yet_permitted_is_tried_again_before_anything_is_said(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port_device, "_PERMISSION_LOOK", 0.01)
+    async with running(bench.fleet(found=())):
+        bench.sockets.plug(STICK)
+        device = await opened(bench.stick)
+        for _ in range(3):
+            device.fail(PortDeniedError("/dev/ttyUSB0", "permission denied"))
+            await device.ended.wait()
+            await device.started.wait()
+        assert not bench.log.named("device.failed")
+
+        monkeypatch.setattr(port_device, "PERMITTED_WITHIN", 0.0)
+        device.fail(PortDeniedError("/dev/ttyUSB0", "permission denied; run: the command"))
+        await device.ended.wait()
+        await eventually(lambda: bool(bench.log.named("device.failed")))
+        [failed] = bench.log.named("device.failed")
+        assert "run: the command" in str(failed["error"])
+
+
+async def test_a_port_that_vanished_before_it_was_opened_is_no_failure(bench: Bench) -> None:
+    fleet = bench.fleet(found=())
+    async with running(fleet):
+        bench.sockets.plug(STICK)
+        device = await opened(bench.stick)
+        device.fail(PortOpenError("/dev/ttyUSB0", "no such USB device"))
+        await device.ended.wait()
+        bench.sockets.unplug(STICK)
+        bench.sockets.plug(STICK_2)
+        await opened(bench.stick)
+
+        assert states(fleet)["stick"] == (DeviceState.ABSENT, "not plugged in")
+    assert not bench.log.named("device.failed")
+
+
+async def test_missing_libusb_is_said_once_and_ttys_go_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(wanted_by: str = "USB") -> object:
+        raise UsbLibraryMissingError(wanted_by, library="libusb", command="apt install it")
+
+    monkeypatch.setattr(fleet_module, "libusb", missing)
+    async with running(bench.fleet(found=())):
+        bench.sockets.plug(STICK)
+        await opened(bench.stick)
+        assert not bench.log.named("usb.unusable")
+        for number in (1, 2):
+            bench.sockets.plug(stick_at(f"usb:9-{number}", tty=f"/dev/ttyUSB1{number}"))
+            await opened(bench.stick)
+    [told] = bench.log.named("usb.unusable")
+    assert "apt install it" in str(told["error"])

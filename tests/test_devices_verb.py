@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 
-from drivers import discovery, registry
+from drivers import registry, usb_discovery
+from drivers.transports import usb_device
+from drivers.transports.usb_errors import UsbLibraryMissingError
 from stratum_client import cli
 from tests.fake_sysfs import FakeSysfs
 from tests.processes import Running
 from tests.test_emulate_verb import ports_of
+from tests.test_usb_discovery import UsbSysfs
 
 STRANGER = ("Acme", "Modem", "M1")
 BITAXE = ("OSMU", "Bitaxe", "b1")
@@ -27,8 +30,8 @@ def machine(
 ) -> FakeSysfs:
     """Return a machine to plug things into; the verb runs in this process and sees its ports."""
     (tmp_path / "root").mkdir()
-    fake, ports = FakeSysfs(tmp_path / "root"), discovery.ports
-    monkeypatch.setattr(discovery, "ports", lambda: ports(fake.root))
+    fake, ports = FakeSysfs(tmp_path / "root"), usb_discovery.ports
+    monkeypatch.setattr(usb_discovery, "ports", lambda: ports(fake.root))
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
@@ -66,11 +69,15 @@ def test_a_port_is_shown_with_what_it_is_taken_for(
         "serial": "e1",
         "driver": "emberone-00",
         "candidates": [],
+        "possible": [],
+        "claim": None,
+        "ways": ["tty"],
         "device": None,
+        "way": None,
         "problems": [],
     }
     head, line = shown(capsys).splitlines()
-    assert head.split() == ["PORT", "WHAT", "SERIAL", "TAKEN", "FOR", "MINED", "WITH", "AS"]
+    assert head.split() == ["PORT", "WHAT", "SERIAL", "TAKEN", "FOR", "WAYS", "MINED", "WITH", "AS"]
     assert "256F EmberOne00 1209:256f  e1" in line
     assert "emberone-00" in line
 
@@ -146,6 +153,64 @@ def test_every_driver_is_listed_with_the_name_for_device(
     assert (rows["bm1397"]["kind"], rows["cpu"]["kind"]) == ("chip", "software")
     lines = shown(capsys, "--supported").splitlines()
     assert [line.split()[0] for line in lines] == ["NAME", *registry.names()]
+
+
+def test_an_unclaimed_bridge_is_shown_with_what_it_could_be_and_the_line_that_claims_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sysfs, ports = UsbSysfs(tmp_path), usb_discovery.ports
+    monkeypatch.setattr(usb_discovery, "ports", lambda: ports(sysfs.root))
+    monkeypatch.chdir(tmp_path)
+    cable = ("Silicon Labs", "CP2102 USB to UART Bridge Controller", "0001")
+    sysfs.stick("1-1.3", ids=(0x10C4, 0xEA60), strings=cable, tty="ttyUSB0")
+    sysfs.stick("1-2", tty="ttyUSB1")
+
+    unclaimed, stick = json.loads(shown(capsys, "--json"))["ports"]
+
+    assert (unclaimed["driver"], unclaimed["candidates"]) == (None, [])
+    assert {"antminer-u1", "antminer-u3", "block-erupter", "rbox"} <= set(unclaimed["possible"])
+    assert unclaimed["claim"] == f"--device {unclaimed['possible'][0]}@usb:1-1.3"
+    assert unclaimed["ways"] == stick["ways"] == ["tty", "usb"]
+    assert (stick["driver"], stick["possible"], stick["claim"]) == ("compac-f", [], None)
+    out = shown(capsys)
+    assert f"could be {', '.join(unclaimed['possible'])}, or anything else" in out
+    assert unclaimed["claim"] in out
+    assert '[[device]] with port = "usb:1-1.3"' in out
+
+
+def test_missing_libusb_is_said_once_and_only_where_it_matters(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(wanted_by: str = "USB") -> object:
+        raise UsbLibraryMissingError(wanted_by, library="libusb", command="apt install it")
+
+    sysfs, ports = UsbSysfs(tmp_path), usb_discovery.ports
+    monkeypatch.setattr(usb_discovery, "ports", lambda: ports(sysfs.root))
+    monkeypatch.setattr(usb_device, "libusb", missing)
+    monkeypatch.chdir(tmp_path)
+    assert "libusb" not in shown(capsys)
+    for number in (1, 2):
+        sysfs.stick(f"1-{number}", tty=f"ttyUSB{number}")
+
+    out = shown(capsys)
+
+    assert out.count("libusb is missing; install it with: apt install it") == 1
+    assert out.count("compac-f") == 2
+
+
+def test_a_stick_that_may_not_be_opened_comes_with_the_command_that_mends_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sysfs, ports = UsbSysfs(tmp_path), usb_discovery.ports
+    monkeypatch.setattr(usb_discovery, "ports", lambda: ports(sysfs.root))
+    monkeypatch.setattr(usb_discovery, "node_at", lambda _: tmp_path / "no such node")
+    monkeypatch.chdir(tmp_path)
+    sysfs.stick("1-1")
+
+    [port] = json.loads(shown(capsys, "--json"))["ports"]
+
+    [problem] = port["problems"]
+    assert problem.startswith("usb:1-1: permission denied; let udev give access: stratum-client ")
 
 
 # --- a running daemon ---

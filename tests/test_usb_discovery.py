@@ -15,8 +15,8 @@ from drivers.api import PortInfo
 from drivers.discovery import Found, is_at
 from drivers.hotplug import READY_WITHIN, PortAdded, PortChanges, PortRemoved, udev_monitor
 from drivers.transports import usb_device
+from drivers.transports.port_paths import tty_paths, usb_path
 from drivers.transports.usb_errors import UsbLibraryMissingError
-from drivers.transports.ways import tty_paths, usb_path
 from drivers.usb_discovery import (
     LibusbScanner,
     identity,

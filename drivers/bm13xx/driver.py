@@ -25,10 +25,11 @@ from drivers.bm13xx.stick_board import StickBoard
 from drivers.bm13xx.sticks.table import STICKS
 from drivers.errors import SettingError
 from drivers.peripherals.fan_pid import FULL
-from drivers.transports.bridge_ports import BridgePort, bridge_port, is_place
+from drivers.transports.bridge_ports import BridgePort, bridge_port
+from drivers.transports.port_paths import is_place, tty_paths
 from drivers.transports.side_tasks import beside
 from drivers.transports.tap import tapped
-from drivers.transports.ways import TTY, port_by_way, tty_paths, wanted_way
+from drivers.transports.ways import TTY, port_by_way, wanted_way
 
 EMULATED = "emulated:"
 FAMILY = "bm13xx"

@@ -15,6 +15,7 @@ from drivers.errors import DriverError
 from drivers.transports.base import OnData, OnLost
 from drivers.transports.bridges.bridge import DTR, RTS
 from drivers.transports.errors import LineControlError, PortOpenError
+from drivers.transports.port_paths import is_place
 from drivers.transports.serial_port import open_serial_port
 from drivers.transports.uart import Uart
 from drivers.transports.usb_bulk import UsbBulkTransport, open_usb_port
@@ -26,11 +27,6 @@ GIVEN_BACK_WITHIN = 1.5
 """Seconds that a port gets in the end to let go of the device; a daemon that stops has three."""
 
 _ROOT = Path("/")
-
-
-def is_place(path: str) -> bool:
-    """Return whether ``path`` opens a bridge directly: ``usb:1-1.2``."""
-    return path.startswith(PREFIX)
 
 
 class BridgePort(Protocol):

@@ -7,6 +7,10 @@ class PortOpenError(BringUpError):
     """A port could not be opened; ``problem`` says why and what to do about it."""
 
 
+class PortDeniedError(PortOpenError):
+    """A port may not be opened by this user; right after a plug, udev may not have been there."""
+
+
 class PortBusyError(PortOpenError):
     """Another program uses the port; ``holders`` names it as far as we may see."""
 

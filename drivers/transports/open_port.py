@@ -16,7 +16,12 @@ from pathlib import Path
 import serial
 
 from drivers.transports.baud_rate import baud_rate_of, set_baud_rate
-from drivers.transports.errors import BaudRateError, PortBusyError, PortOpenError
+from drivers.transports.errors import (
+    BaudRateError,
+    PortBusyError,
+    PortDeniedError,
+    PortOpenError,
+)
 from drivers.transports.port_holders import holders_of
 
 BAUD_RATE_TOLERANCE = 0.02
@@ -98,7 +103,7 @@ def _open_error(path: str, error: Exception) -> PortOpenError:
     if number == errno.ENOENT:
         return PortOpenError(path, "no such port; is the device plugged in?")
     if number in (errno.EACCES, errno.EPERM):
-        return PortOpenError(path, permission_advice(path))
+        return PortDeniedError(path, permission_advice(path))
     if number in (errno.ENOTTY, errno.EINVAL, errno.EISDIR):
         return PortOpenError(path, "not a serial port")
     if number in _GONE:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from enum import Enum
 from pathlib import Path
 
-from drivers.transports.errors import PortBusyError, PortOpenError
+from drivers.transports.errors import PortBusyError, PortDeniedError, PortOpenError
 from drivers.transports.port_holders import holders_of
 
 LIBUSB_COMMAND = "sudo apt install libusb-1.0-0"
@@ -119,7 +119,7 @@ def open_error(path: str, node: Path | None, error: OSError) -> PortOpenError:
         case Fault.BUSY:
             return PortBusyError(path, holders_of(str(node)) if node else ())
         case Fault.DENIED:
-            return PortOpenError(path, _permission_advice(node))
+            return PortDeniedError(path, permission_advice(node))
         case Fault.GONE:
             return PortOpenError(path, "the device vanished; was it unplugged?")
         case Fault.STALLED:
@@ -127,7 +127,8 @@ def open_error(path: str, node: Path | None, error: OSError) -> PortOpenError:
     return PortOpenError(path, f"the device does not respond: {words_of(error)}")
 
 
-def _permission_advice(node: Path | None) -> str:
+def permission_advice(node: Path | None) -> str:
+    """Return what to do about a USB device that may not be opened; ``node`` is its /dev/bus/usb."""
     with suppress(OSError, KeyError):
         group = grp.getgrgid(node.stat().st_gid).gr_name if node else "root"
         if group != "root":

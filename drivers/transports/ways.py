@@ -9,21 +9,13 @@ from collections.abc import Mapping
 
 from drivers.api import PortInfo
 from drivers.errors import SettingError
-from drivers.transports.bridge_ports import BridgePort, DirectPort, TerminalPort, is_place
+from drivers.transports.bridge_ports import BridgePort, DirectPort, TerminalPort
+from drivers.transports.bridges.bridge import DTR, RTS
+from drivers.transports.port_paths import is_place, tty_paths, usb_path
 
 SETTING = "via"
 USB, TTY, AUTO = "usb", "tty", "auto"
 WAYS = (USB, TTY, AUTO)
-
-
-def tty_paths(port: PortInfo) -> tuple[str, ...]:
-    """Return the device nodes of the port, the data port first."""
-    return tuple(path for path in port.paths if not is_place(path))
-
-
-def usb_path(port: PortInfo) -> str:
-    """Return the path that opens the device directly, ``usb:1-1.2``; empty if it has none."""
-    return next((path for path in port.paths if is_place(path)), "")
 
 
 def wanted_way(driver: str, settings: Mapping[str, object]) -> str:
@@ -34,10 +26,13 @@ def wanted_way(driver: str, settings: Mapping[str, object]) -> str:
     return str(way)
 
 
-def port_by_way(driver: str, port: PortInfo, way: str, *, count: int = 1) -> BridgePort:
+def port_by_way(
+    driver: str, port: PortInfo, way: str, *, count: int = 1, lines: int = DTR | RTS
+) -> BridgePort:
     """Return the ports of a device whose bridge has ``count`` of them.
 
-    Raises SettingError unless ``port`` is that of one device.
+    ``lines`` are the modem lines to raise; a tty raises both. Raises SettingError unless ``port``
+    is that of one device.
     """
     ttys, place = tty_paths(port), usb_path(port)
     is_whole = len(ttys) == count or (place and not ttys)
@@ -48,5 +43,5 @@ def port_by_way(driver: str, port: PortInfo, way: str, *, count: int = 1) -> Bri
     if way == AUTO:
         way = USB if is_place(port.paths[0]) else TTY
     if way == USB:
-        return DirectPort(place or ttys[0])
+        return DirectPort(place or ttys[0], lines=lines)
     return TerminalPort(*ttys, place=place) if ttys else TerminalPort(place)

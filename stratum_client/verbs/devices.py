@@ -21,6 +21,7 @@ from stratum_client.device_listing import (
     device_lines,
     driver_lines,
     driver_rows,
+    library_problems,
     port_lines,
     port_rows,
 )
@@ -49,8 +50,9 @@ To try without one: stratum-client demo"""
 _FORMATS = """\
 --json prints one object: "ports", "devices" (of the running daemon, null without one) and
 "problems"; with --supported: "drivers". A port has port, paths, vid, pid, manufacturer, product,
-serial, driver, candidates, device, problems; a driver has name, kind (chip, board, software),
-chips, ports, driver, emulated, problem; a device has name, driver, port, serial, enabled, state,
+serial, driver, candidates, possible (its ids could be theirs), claim (the argument that claims it),
+ways (tty, usb), device, way, problems; a driver has name, kind (chip, board, software), chips,
+ports, driver, emulated, problem; a device has name, driver, port, way, serial, enabled, state,
 reason, claimed_hashrate, hashrate, solutions, hardware_errors, temperature, power, frequency_mhz.
 """
 
@@ -103,7 +105,7 @@ def _show(options: argparse.Namespace) -> int:
         return _show_supported(options)
     devices = _devices_of_daemon(options)
     rows = port_rows(verdicts(), devices or ())
-    problems = [str(problem) for problem in registry.problems()]
+    problems = [*map(str, registry.problems()), *library_problems(rows)]
     if options.json:
         facts = {"ports": [row.json() for row in rows], "devices": devices, "problems": problems}
         tell(json.dumps(facts))
