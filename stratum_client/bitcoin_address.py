@@ -43,6 +43,8 @@ def script_of(address: str) -> bytes:
     """Return the scriptPubKey that ``address`` stands for, 4 to 42 bytes; raise AddressError."""
     if address.lower().startswith(tuple(f"{prefix}1" for prefix in _PREFIXES)):
         return _witness_script(address)
+    if prefix := _foreign_prefix(address):
+        raise AddressError(address, f'is of another chain: it begins with "{prefix}1"')
     return _base58_script(address)
 
 
@@ -82,7 +84,9 @@ def _witness_script(address: str) -> bytes:
     if version == 0 and len(program) not in {20, 32}:
         raise AddressError(address, "has a length that its version does not allow")
     if checksum != CHECKSUM["bech32m" if version else "bech32"]:
-        raise AddressError(address, "has a checksum of the wrong kind")
+        kinds = ("Bech32", "Bech32m") if version else ("Bech32m", "Bech32")
+        problem = f"has a checksum of {kinds[0]}, where version {version} takes {kinds[1]}"
+        raise AddressError(address, problem)
     return bytes((version + 0x50 if version else 0, len(program))) + program
 
 
@@ -101,8 +105,7 @@ def _bech32_parts(address: str) -> tuple[list[int], int]:
             problem = f"has {_at(position, address)}, which no such address has"
             raise AddressError(address, problem)
         values.append(_BECH32_INVERSE[character])
-    expanded = [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix]
-    checksum = polymod(expanded + values)
+    checksum = _checksum_of(prefix, values)
     if checksum not in CHECKSUM.values():
         raise AddressError(address, "has a wrong checksum")
     return values[:-6], checksum
@@ -114,6 +117,21 @@ def polymod(values: list[int]) -> int:
     for value in values:
         remainder = (remainder & 0x1FFFFFF) << 5 ^ value ^ _FEEDBACK[remainder >> 25]
     return remainder
+
+
+def _foreign_prefix(address: str) -> str:
+    """Return how a valid Bech32 address of another chain begins, "" if it is none."""
+    prefix, _, data = address.lower().rpartition("1")
+    if not prefix or len(data) < 6 or len(address) > _LONGEST or not prefix.isascii():
+        return ""
+    values = [_BECH32_INVERSE.get(character, -1) for character in data]
+    if -1 in values or not prefix.isalnum():
+        return ""
+    return prefix if _checksum_of(prefix, values) in CHECKSUM.values() else ""
+
+
+def _checksum_of(prefix: str, values: list[int]) -> int:
+    return polymod([ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix] + values)
 
 
 def _bytes_of(values: list[int]) -> bytes | None:
@@ -147,7 +165,9 @@ def _base58_script(address: str) -> bytes:
         return b"\x76\xa9\x14" + digest + b"\x88\xac"
     if len(digest) == 20 and version[0] in _SCRIPT_VERSIONS:
         return b"\xa9\x14" + digest + b"\x87"
-    raise AddressError(address, "is not an address of Bitcoin")
+    if len(digest) != 20:
+        raise AddressError(address, "has not the length of an address")
+    raise AddressError(address, f"is not an address of Bitcoin: its version is {version.hex()}")
 
 
 def _problem_of(address: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from itertools import count
 from typing import TypeVar
 
-from stratum_client.bitcoin_address import AddressError, check_payout_user
+from stratum_client.bitcoin_address import AddressError, check_payout_user, script_of
 from stratum_client.config import (
     ASCENDING,
     Config,
@@ -20,6 +20,7 @@ from stratum_client.config import (
 )
 from stratum_client.config_reader import Origins
 from stratum_client.config_way import way_problem
+from stratum_client.payee import MAIN, network_of
 from stratum_client.setting_kinds import shown_seconds
 from stratum_client.toml_lines import KeyPath
 
@@ -42,6 +43,7 @@ def checked(config: Config, origins: Origins) -> Config:
         )
         if problem := way_problem(ready):
             raise origins.error((*path, *problem[0]), problem[1])
+        _check_payout_network(ready, path, origins)
         pools.append(ready)
     for index, device in enumerate(config.devices):
         _check_device(device, ("device", index), origins)
@@ -89,6 +91,21 @@ def _user(user: str, rig: str, path: KeyPath, origins: Origins) -> str:
     except AddressError as error:
         raise origins.error((*path, "user"), str(error)) from error
     return user
+
+
+def _check_payout_network(pool: PoolConfig, path: KeyPath, origins: Origins) -> None:
+    """Refuse to expect a payout on another network than the user's own address is of."""
+    account = re.split("[._]", pool.user)[0]
+    try:
+        script_of(account)
+    except AddressError:
+        return
+    address = pool.payout.address if pool.payout else account
+    if (network_of(address) is MAIN) != (network_of(account) is MAIN):
+        places = ("the main network", "a test network")
+        here, there = places if network_of(address) is MAIN else reversed(places)
+        problem = f"an address of {here}, where user has one of {there}"
+        raise origins.error((*path, "payout", "address"), problem)
 
 
 def _check_order(deadlines: Deadlines, path: KeyPath, origins: Origins) -> None:

@@ -287,7 +287,7 @@ class Pool:
             self._log.warning("redirect.ignored", reason=f"more than {MAX_PER_HOUR} in an hour")
             return
         try:
-            redirect = redirect_of(self.config.url, params)
+            redirect = redirect_of(self.config.url, params, self.config.reconnect.allow)
         except RedirectRefusedError as error:
             self._log.warning("redirect.refused", reason=str(error))
             return

@@ -49,6 +49,35 @@ def test_invalid_addresses_have_no_script(address: str) -> None:
         script_of(address)
 
 
+# The first three are of BIP 350, invalid for their kind of checksum; the next two are Litecoin's.
+@pytest.mark.parametrize(
+    ("address", "reason"),
+    [
+        (
+            "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqh2y7hd",
+            "version 1 takes Bech32m",
+        ),
+        (
+            "tb1z0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqglt7rf",
+            "version 2 takes Bech32m",
+        ),
+        (
+            "tb1q0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vq24jc47",
+            "version 0 takes Bech32",
+        ),
+        ("ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n9", 'another chain: it begins with "ltc1"'),
+        ("LM2WMpR1Rp6j3Sa59cMXMs1SPzj9eXpGc1", "its version is 30"),
+        ("bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5", "wrong checksum"),
+        ("bc1qW508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4", "mixes small and capital"),
+        ("1FsSia9rv4NeEwvJ2GvXrX7LyxYspbN2mp", "wrong checksum"),
+        ("1FsSia9rv4NeEwvJ2GvXrX7LyxYspbN2m0", 'character 34, "0"'),
+    ],
+)
+def test_an_invalid_address_is_told_why(address: str, reason: str) -> None:
+    with pytest.raises(AddressError, match=reason):
+        script_of(address)
+
+
 @given(st.binary(min_size=20, max_size=20), st.sampled_from([0x00, 0x6F]))
 def test_a_key_hash_survives_base58(digest: bytes, version: int) -> None:
     script = script_of(base58check(bytes([version]) + digest))

@@ -305,6 +305,23 @@ def test_pools_test_reports_what_the_pool_grants(tmp_path: Path) -> None:
     assert re.search(r"^version rolling +1fffe000$", plain, re.MULTILINE)
 
 
+def test_pools_test_checks_whom_the_coinbase_pays(tmp_path: Path) -> None:
+    ours = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+    other = "bc1qvyq0cc6rahyvsazfdje0twl7ez82ndmuac2lhv"
+    with pool(folder=tmp_path) as (_, url):
+        words = ("pools", "test", url, "--user", "me", "--json", "--address")
+        code, out, _ = said(*words, ours, folder=tmp_path)
+        other_code, other_out, _ = said(*words, other, folder=tmp_path)
+    wrong_code, _, wrong = said(*words, ours[:-1], folder=tmp_path)
+
+    assert (code, json.loads(out)["payout"]) == (0, "right")
+    assert (other_code, json.loads(other_out)["ok"]) == (1, False)
+    assert f"no output of the coinbase pays {other}" in json.loads(other_out)["payout"]
+    assert wrong_code == 2
+    assert "--address" in wrong
+    assert "wrong checksum" in wrong
+
+
 def test_pools_test_fails_in_plain_words(tmp_path: Path) -> None:
     with pool("--users", "other:x", folder=tmp_path) as (_, url):
         code, out, _ = said("pools", "test", url, "--user", "me", "--json", folder=tmp_path)

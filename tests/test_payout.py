@@ -1,5 +1,6 @@
 """Whether a coinbase pays whom it should: real ones, and made ones with every kind of address."""
 
+import re
 from typing import Any
 
 import pytest
@@ -8,8 +9,9 @@ from hypothesis import strategies as st
 
 from drivers.header import target_of, target_of_nbits
 from stratum_client.coinbase import Coinbase, Output
-from stratum_client.config import PayoutConfig
-from stratum_client.errors import PayoutError
+from stratum_client.config import Config, PayoutConfig
+from stratum_client.config_file import read_config
+from stratum_client.errors import ConfigError, PayoutError
 from stratum_client.payout import PayoutCheck, subsidy
 from stratum_client.session_events import Failed, JobRefused, NewJob, PayoutChecked
 from tests.test_bitcoin_address import PAYABLE, VALID
@@ -145,6 +147,52 @@ def test_what_passes_pays_at_least_what_was_wanted(
         assert own > 0
         assert own / total >= percent / 100 - 1e-9
         assert total >= (50 * 10**8) >> height // 210_000
+
+
+# --- in the configuration ---
+
+POOL = '[[pool]]\nurl = "pool.example:3333"\nuser = "{user}"\n'
+
+
+def read(text: str, user: str = "account.rig") -> Config:
+    return read_config((POOL.format(user=user) + text).encode(), name="f.toml", environ={})
+
+
+def test_the_table_is_read_and_has_defaults() -> None:
+    [pool] = read(f"payout = {{ address = '{OURS}' }}").pools
+
+    assert pool.payout == PayoutConfig(address=OURS, min_percent=97.0, on_mismatch="alert")
+    assert read("").pools[0].payout is None
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ("min_percent = 97", "pool[1].payout: address is missing: a Bitcoin address"),
+        (f"address = '{OURS[:-1]}5'", "has a wrong checksum; copy it again"),
+        (f"address = '{OURS.title()}'", "mixes small and capital letters"),
+        ("address = 'bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kemeawh'", "where version 0 takes Bech32;"),
+        ("address = 'ltc1qw508d6qejxtdg4y5r3zarvary0c5xw7kgmn4n9'", "is of another chain"),
+        ("address = 5", "expected a Bitcoin address, found the number 5"),
+        (f"address = '{OURS}', min_percent = 101", "expected a number from 0 to 100"),
+        (f"address = '{OURS}', on_mismatch = 'stop'", 'expected "alert" or "leave"'),
+        (f"address = '{OURS}', percent = 9", 'no such key; did you mean "min_percent"?'),
+    ],
+)
+def test_what_is_wrong_with_it_is_said_before_anything_is_mined(table: str, reason: str) -> None:
+    with pytest.raises(ConfigError, match="(?s)" + re.escape(reason)) as caught:
+        read(f"payout = {{ {table} }}")
+    assert caught.value.path == "f.toml:4"
+
+
+def test_a_payout_on_another_network_than_the_users_is_refused() -> None:
+    test_address = next(address for address in PAYABLE if address.startswith("tb1"))
+
+    with pytest.raises(ConfigError, match="an address of a test network, where user has one of"):
+        read(f"payout = {{ address = '{test_address}' }}", user=f"{OURS}.rig")
+    with pytest.raises(ConfigError, match="an address of the main network, where user has one of"):
+        read(f"payout = {{ address = '{OURS}' }}", user=f"{test_address}.rig")
+    assert read(f"payout = {{ address = '{test_address}' }}").pools[0].payout
 
 
 # --- in a session ---

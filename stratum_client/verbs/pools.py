@@ -7,14 +7,18 @@ import os
 from pathlib import Path
 
 from stratum_client.bitcoin_address import AddressError, script_of
-from stratum_client.config import PoolConfig
+from stratum_client.config import PayoutConfig, PoolConfig
 from stratum_client.config_arguments import PoolArguments, with_arguments
-from stratum_client.errors import ConnectError
+from stratum_client.errors import ConfigError, ConnectError
 from stratum_client.payee import address_of, network_of
+from stratum_client.payout import PayoutCheck
 from stratum_client.pool_probe import ProbeReport, probe
 from stratum_client.status_text import scaled
+from stratum_client.wire import printable
 
 EXIT_OK, EXIT_FAILED = 0, 1
+MAX_SHOWN = 1000
+"""Characters of one fact: what a pool sends is cut, and made harmless to a terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test.add_argument("--user", required=True, metavar="USER", help="ADDRESS.WORKER or account")
     test.add_argument("--password", metavar="PASSWORD", help="default: x")
     test.add_argument("--password-file", metavar="FILE", type=Path, help="file with the password")
+    test.add_argument("--address", metavar="ADDRESS", help="whom the coinbase must pay")
+    test.add_argument(
+        "--min-percent", metavar="N", type=float, default=97.0, help="how much of it; default: 97"
+    )
     test.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -37,8 +45,12 @@ def run(options: argparse.Namespace) -> int:
         password_file=str(options.password_file) if options.password_file else None,
     )
     [pool] = with_arguments(None, pools=[arguments], environ=os.environ).pools
+    payout = _payout_of(options)
     try:
-        facts = _facts(pool, asyncio.run(probe(pool)))
+        report = asyncio.run(probe(pool))
+        facts = _facts(pool, report)
+        if payout:
+            facts |= _payout_facts(payout, report)
     except ConnectError as error:
         facts = {"url": str(pool.url), "ok": False, "error": str(error)}
     if options.json:
@@ -47,6 +59,26 @@ def run(options: argparse.Namespace) -> int:
         for name, value in facts.items():
             print(f"{name.replace('_', ' '):<20} {_shown(value)}")  # noqa: T201  # as above
     return EXIT_OK if facts["ok"] else EXIT_FAILED
+
+
+def _payout_of(options: argparse.Namespace) -> PayoutCheck | None:
+    if options.address is None:
+        return None
+    if not 0 <= options.min_percent <= 100:
+        raise ConfigError("--min-percent", "expected a number from 0 to 100")
+    try:
+        config = PayoutConfig(address=options.address, min_percent=options.min_percent)
+        return PayoutCheck(config)
+    except AddressError as error:
+        raise ConfigError("--address", str(error)) from error
+
+
+def _payout_facts(payout: PayoutCheck, report: ProbeReport) -> dict[str, object]:
+    """Return whether the job pays as wanted; if not, one could not mine there."""
+    if not report.job or not report.coinbase:
+        return {"payout": "no job was sent, so it is not known"}
+    problem = payout.problem_with(report.coinbase, report.job.network_target)
+    return {"ok": False, "payout": problem} if problem else {"payout": "right"}
 
 
 def _facts(pool: PoolConfig, report: ProbeReport) -> dict[str, object]:
@@ -127,4 +159,4 @@ def _shown(value: object) -> str:
         case {"address": address, "script": script, "btc": btc}:
             return f"{btc:g} BTC to {address or script}"
         case _:
-            return str(value)
+            return printable(value, MAX_SHOWN)
