@@ -4,7 +4,7 @@ Sans-IO: the caller performs one `Action` after the other and hands register rep
 `ChainSetup.replied`. The steps themselves are data of the chip model.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from drivers.bm13xx.chip import (
@@ -86,6 +86,7 @@ class ChainSetup:
         self._reader = reader
         self._baud = spec.baud(baud_rate)
         self._baud_now = RESET_BAUD_RATE
+        self._rates = _known_rates(spec)
         self._ids: list[int] | None = None
         self._heard = 0
 
@@ -100,7 +101,7 @@ class ChainSetup:
         self._reader.reset()
         steps = self.spec.bring_up
         counted = steps.index(Do.COUNT_CHIPS) + 1
-        for rate in _rates_to_try(self.spec):
+        for rate in self._rates:
             yield self._switch(rate)
             yield from self._perform(steps[:counted], mhz)
             if self._heard:
@@ -108,6 +109,15 @@ class ChainSetup:
         else:
             raise ChipCountError(self._name, expected=self.expected, found=0)
         yield from self._perform(steps[counted:], mhz)
+
+    def fit_port(self, can: Callable[[int], bool]) -> int:
+        """Leave out the baud rates that the host's port cannot do; return that to work at.
+
+        It is the wanted one or else the next below it; the one after a reset is never left out.
+        """
+        self._rates = [rate for rate in self._rates if rate == RESET_BAUD_RATE or can(rate)]
+        self._baud = self.spec.baud(max(rate for rate in self._rates if rate <= self._baud.rate))
+        return self._baud.rate
 
     def change_frequency(self, mhz: float) -> Iterator[Action]:
         """Yield what to do to bring the running chips to ``mhz`` in small steps."""
@@ -279,7 +289,7 @@ class ChainSetup:
         return SwitchBaud(rate)
 
 
-def _rates_to_try(spec: ChipSpec) -> list[int]:
+def _known_rates(spec: ChipSpec) -> list[int]:
     """Return the rate after a reset, then those that chips may have kept."""
     kept = {baud.rate for baud in spec.baud_rates} - {RESET_BAUD_RATE}
     return [RESET_BAUD_RATE, *sorted(kept)]

@@ -5,7 +5,7 @@ registers, finds the work behind each nonce, and counts what every chip proves. 
 who does tells it the result through `Chain.record`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from drivers.api import Solution, Work
@@ -99,6 +99,10 @@ class Chain:
         yield from self._setup.bring_up(mhz)
         if len(self._counters) != self.chips:
             self._counters = []
+
+    def fit_port(self, can: Callable[[int], bool]) -> int:
+        """Leave out the baud rates that the host's port cannot do; return that to work at."""
+        return self._setup.fit_port(can)
 
     def change_frequency(self, mhz: float) -> Iterator[Action]:
         """Yield what to do to bring the running chips to ``mhz`` in small steps."""

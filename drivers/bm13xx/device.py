@@ -76,6 +76,7 @@ class Bm13xxDevice:
         self._problem = ""
         self._starts = 0
         self._commanded = 0.0
+        self._wanted_rate = chain.baud_rate
         self._failure: Failure | None = None
 
     async def run(self) -> None:
@@ -167,11 +168,18 @@ class Bm13xxDevice:
         """Open the port and live; return when only opening it again can help."""
         self._phase = _Phase.OPENING
         await self._wire.open(failure)
+        self._fit_port()
         stage = None
         while stage is not Stage.REOPEN:
             await self._rest(failure)
             stage = await self._mine(failure) if await self._start(failure) else None
         self._wire.close()
+
+    def _fit_port(self) -> None:
+        """Work at a lower baud rate where the port cannot do the wanted one."""
+        rate = self._chain.fit_port(self._wire.can_do)
+        if rate < self._wanted_rate:
+            self._log.warning("port.slow", wanted=self._wanted_rate, baud_rate=rate)
 
     async def _rest(self, failure: Failure) -> None:
         """Return when the device should run; rest as deep as it can until then."""

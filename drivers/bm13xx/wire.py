@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from drivers.bm13xx.bring_up import Action, AwaitSilence, Send, SwitchBaud
 from drivers.bm13xx.ports import DATA, Ports
 from drivers.transports.base import OnData
+from drivers.transports.errors import BaudRateError
 from drivers.transports.failure import Failure
 from drivers.transports.uart import Uart
 
@@ -43,6 +44,19 @@ class Wire:
     async def open(self, failure: Failure) -> None:
         """Open the port, ``failure`` being told of its loss; raise DriverError if that fails."""
         self._uart = await self._ports.open(DATA, on_data=self._received, on_lost=failure.report)
+
+    def can_do(self, baud_rate: int) -> bool:
+        """Return whether the port runs at ``baud_rate``; it is left at the rate it has."""
+        if self._uart is None:
+            return False
+        before = self._uart.baud_rate
+        try:
+            self._uart.set_baud_rate(baud_rate)
+        except BaudRateError:
+            return False
+        finally:
+            self._uart.set_baud_rate(before)
+        return True
 
     def close(self) -> None:
         """Let go of the port; harmless when repeated."""

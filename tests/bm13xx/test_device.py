@@ -10,6 +10,8 @@ from drivers.bm13xx.chips.table import CHIPS
 from drivers.errors import ChipCountError, TransportLostError
 from drivers.header import target_of
 from drivers.peripherals.emulated_faults import Faults
+from drivers.transports.errors import BaudRateError
+from drivers.transports.loopback import LoopbackUart
 from tests.bm13xx.device_rig import SLOW, RecordingMiner, Rig, number
 
 pytestmark = pytest.mark.virtual_time
@@ -45,6 +47,30 @@ async def test_every_chip_model_mines_without_errors(model: str, chips: int) -> 
     ticket = number(stats, "ticket_difficulty")
     assert all(found >= ticket * 65535 / 65536 for found in rig.miner.difficulties)
     assert all(solution.work in rig.miner.works for solution in rig.miner.solutions)
+
+
+@pytest.mark.parametrize(("model", "usual"), [("bm1397", 3_125_000), ("bm1370", 1_000_000)])
+async def test_a_port_that_is_too_slow_is_worked_with_at_a_lower_rate(
+    model: str, usual: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_baud_rate = LoopbackUart.set_baud_rate
+
+    def set_low_rates_only(uart: LoopbackUart, baud_rate: int) -> None:
+        if baud_rate >= usual:
+            set_baud_rate(uart, 9600)
+            raise BaudRateError("the port", asked=baud_rate, got=9600)
+        set_baud_rate(uart, baud_rate)
+
+    monkeypatch.setattr(LoopbackUart, "set_baud_rate", set_low_rates_only)
+    rig = Rig(model, frequency=100)
+
+    async with rig.running():
+        await rig.miner.solved(20)
+        stats = rig.device.stats()
+
+    assert stats.hardware_errors == 0
+    assert number(stats, "baud_rate") < usual
+    assert {fields["wanted"] for fields in rig.log.named("port.slow")} == {usual}
 
 
 @pytest.mark.parametrize(("model", "chips"), [*LARGE, ("bm1387", 12), ("bm1384", 12)])
