@@ -1,12 +1,13 @@
 """What a device may ask of the board around its chips: power, reset, fan and sensors.
 
-Each kind of board has its own; see `bitaxe_controls`, `qaxe_controls` and `piaxe_controls`.
+Each kind of board has its own: `bitaxe_controls`, `qaxe_controls`, `piaxe_controls`, and
+`gekko_controls` for the sticks with telemetry.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from drivers.api import Context
 from drivers.bm13xx.ports import Ports
@@ -47,7 +48,7 @@ class Readings:
     """One look at a board: temperatures and fan speeds by name, None where there was none.
 
     ``watts`` is measured: of the whole board if ``watts_are_whole``, else of the chips alone.
-    ``faults`` are the regulator's, in words.
+    ``faults`` are the regulator's, in words; ``measured`` is what else there is to be told.
     """
 
     temperatures: Mapping[str, float | None] = field(default_factory=dict)
@@ -55,6 +56,7 @@ class Readings:
     watts: float | None = None
     watts_are_whole: bool = False
     faults: tuple[str, ...] = ()
+    measured: Mapping[str, object] = field(default_factory=dict)
 
 
 class Controls(Protocol):
@@ -110,6 +112,15 @@ class Controls(Protocol):
 
     def close(self) -> None:
         """Let go of the board; harmless when repeated."""
+        ...
+
+
+@runtime_checkable
+class LiveVoltage(Protocol):
+    """Controls whose core voltage can change while the chips run."""
+
+    async def set_voltage(self, volts: float) -> None:
+        """Change the core voltage, per chip; raise DriverError when the board does not obey."""
         ...
 
 

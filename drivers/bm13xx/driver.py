@@ -1,4 +1,7 @@
-"""The drivers of the BM13xx family by name: each chip as a bare chain, each board, each stick."""
+"""The drivers of the BM13xx family by name: each chip as a bare chain, each board, each stick.
+
+Sticks with telemetry are in `guarded_stick`.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,7 +15,9 @@ from drivers.bm13xx.chips.table import CHIPS
 from drivers.bm13xx.controls import Controls, ControlsRequest
 from drivers.bm13xx.device import Bm13xxDevice
 from drivers.bm13xx.guarded_board import GuardedBoard
+from drivers.bm13xx.guarded_stick import GuardedStickDriver
 from drivers.bm13xx.ports import Ports, SerialPorts
+from drivers.bm13xx.resting import board_off, stick_off
 from drivers.bm13xx.settings import (
     BoardSettings,
     LiveSettings,
@@ -22,12 +27,10 @@ from drivers.bm13xx.settings import (
 )
 from drivers.bm13xx.stick import Stick
 from drivers.bm13xx.stick_board import StickBoard
-from drivers.bm13xx.sticks.table import STICKS
+from drivers.bm13xx.sticks.table import GUARDED_STICKS, STICKS
 from drivers.errors import SettingError
-from drivers.peripherals.fan_pid import FULL
 from drivers.transports.bridge_ports import BridgePort, bridge_port
 from drivers.transports.port_paths import is_place, tty_paths
-from drivers.transports.side_tasks import beside
 from drivers.transports.tap import tapped
 from drivers.transports.ways import TTY, port_by_way, wanted_way
 
@@ -151,11 +154,7 @@ class BoardDriver:
         """Switch off a board on ports that are at hand; see `safe_off`."""
         _, settled = board_settings(self.name, settings, self.board)
         controls = self._controls(ports, settled, context)
-        async with beside("far end", ports.serve()):
-            try:
-                return await controls.finish_safe_off(FULL)
-            finally:
-                controls.close()
+        return await board_off(ports, controls)
 
     def _controls(self, ports: Ports, settings: BoardSettings, context: Context) -> Controls:
         request = ControlsRequest(ports=ports, context=context, options=settings.options)
@@ -182,15 +181,7 @@ class StickDriver:
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
-        way = wanted_way(self.name, settings)
-        if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
-            from drivers.bm13xx.emulated_usb_plug import stick_in  # noqa: PLC0415 - rarely needed
-
-            name = port.paths[0].removeprefix(EMULATED)
-            if way == TTY:
-                raise SettingError(self.name, "via", "an emulated stick has no tty")
-            return self.on_port(*stick_in(name, settings, context.random), context)
-        return self.on_port(port_by_way(self.name, port, way), settings, context)
+        return self.on_port(*self._reached(port, settings, context), context)
 
     def on_port(
         self, port: BridgePort, settings: Mapping[str, object], context: Context
@@ -206,6 +197,36 @@ class StickDriver:
     def emulated(self) -> "EmulatedDriver":
         """Return the driver of such a stick emulated in this process."""
         return EmulatedDriver(self)
+
+    async def safe_off(
+        self, port: PortInfo, settings: Mapping[str, object], context: Context
+    ) -> tuple[str, ...]:
+        """Hold the chips of a stick that nobody runs in reset; return in words what was seen.
+
+        Those without a reset line are slowed down. Raises DriverError when the stick cannot be
+        reached, or was not seen in reset.
+        """
+        return await self.safe_off_on(*self._reached(port, settings, context))
+
+    async def safe_off_on(
+        self, port: BridgePort, settings: Mapping[str, object]
+    ) -> tuple[str, ...]:
+        """Put the chips of a stick on a port that is at hand to rest; see `safe_off`."""
+        stick_settings(self.name, settings, self.stick)
+        return await stick_off(self.stick, port)
+
+    def _reached(
+        self, port: PortInfo, settings: Mapping[str, object], context: Context
+    ) -> tuple[BridgePort, Mapping[str, object]]:
+        """Return the port by the way wanted, and the settings that are the driver's own."""
+        way = wanted_way(self.name, settings)
+        if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
+            from drivers.bm13xx.emulated_usb_plug import stick_in  # noqa: PLC0415 - rarely needed
+
+            if way == TTY:
+                raise SettingError(self.name, "via", "an emulated stick has no tty")
+            return stick_in(port.paths[0].removeprefix(EMULATED), settings, context.random)
+        return port_by_way(self.name, port, way), settings
 
 
 class EmulatedDriver:
@@ -245,8 +266,10 @@ def _ports_of(
     return SerialPorts(paths), settings
 
 
-DRIVERS: Mapping[str, BareChainDriver | BoardDriver | StickDriver] = MappingProxyType(
+DRIVERS: Mapping[str, BareChainDriver | BoardDriver | StickDriver | GuardedStickDriver]
+DRIVERS = MappingProxyType(
     {name: BareChainDriver(name, chip) for name, chip in CHIPS.items()}
     | {name: BoardDriver(board) for name, board in BOARDS.items()}
     | {name: StickDriver(stick) for name, stick in STICKS.items()}
+    | {name: GuardedStickDriver(stick) for name, stick in GUARDED_STICKS.items()}
 )

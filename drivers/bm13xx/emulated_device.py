@@ -107,6 +107,10 @@ class EmulatedDevice:
             self.chain.hold_reset(low=True)
             self.chain.hold_reset(low=False)
 
+    def lines_moved(self) -> None:
+        """Let the chips see what was switched past both ports, by pins of a bridge."""
+        self._connect()
+
     @property
     def has_control(self) -> bool:
         """Return whether there is a control port."""

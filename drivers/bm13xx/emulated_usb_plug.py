@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import partial
 from random import Random
 
 from drivers.bm13xx.emulated_device import EmulatedDevice
 from drivers.bm13xx.emulated_plug import number_setting, whole_setting
 from drivers.bm13xx.emulated_port import TICK, EmulatedPorts, Searcher, search_aside
-from drivers.bm13xx.emulated_sticks import emulated_stick
+from drivers.bm13xx.emulated_sticks import emulated_stick, micro_of
 from drivers.peripherals.emulated_faults import Faults, parse_faults
 from drivers.transports.base import OnData, OnLost
 from drivers.transports.bridge_ports import DirectPort
@@ -20,13 +21,15 @@ from drivers.transports.side_tasks import beside
 from drivers.transports.uart import Uart
 
 _FAULTS = {item.name for item in fields(Faults)}
+_OWN = _FAULTS | {"ambient", "time_constant"}
+_MICRO_BAUD_RATE = 115_200.0
 
 
 class EmulatedStickPort:
-    """A `BridgePort` with an emulated stick at its end, on a bus of its own.
+    """A `BridgePort` with an emulated stick at its end, on a bus of its own unless one is given.
 
-    The stick outlives the driver's runs. Its time passes only while `serve` runs; it may be
-    plugged and unplugged at any time.
+    The stick outlives the driver's runs. Its time passes only while `serve` or `run_chips` runs; it
+    may be plugged and unplugged at any time. ``serial`` is its number if not the usual one.
     """
 
     def __init__(
@@ -37,9 +40,12 @@ class EmulatedStickPort:
         searcher: Searcher = search_aside,
         tick: float = TICK,
         controller: Controller = Controller.XHCI,
+        bus: EmulatedBus | None = None,
+        serial: str = "",
     ) -> None:
         self.device = device
-        self.bus = EmulatedBus(controller=controller)
+        self.bus = bus or EmulatedBus(controller=controller)
+        self._serial = serial
         self._random = random
         self._searcher = searcher
         self._tick = tick
@@ -63,30 +69,40 @@ class EmulatedStickPort:
         return self._usb
 
     def path(self, place: int) -> str:
-        """Return what to call the port."""
+        """Return what to call a port."""
         return self._port.path(place)
 
     async def open(
         self, place: int, *, on_data: OnData, on_lost: OnLost, baud_rate: int = 115200
     ) -> Uart:
-        """Open the port."""
+        """Open a port."""
         assert self.usb
         return await self._port.open(place, on_data=on_data, on_lost=on_lost, baud_rate=baud_rate)
 
     async def serve(self) -> None:
         """Hash and answer until cancelled; return when the device is given back."""
+        async with beside(f"{self.device.name} chips", self.run_chips()):
+            await self._port.serve()
+
+    async def run_chips(self) -> None:
+        """Hash and answer whoever has the stick, until cancelled."""
         assert self.usb
         assert self._emulator
-        async with beside(f"{self.device.name} chips", self._emulator.run()):
-            await self._port.serve()
+        await self._emulator.run()
 
     async def set_pins(self, *, mask: int, levels: int) -> None:
         """Drive the free pins of ``mask``; raise LineControlError, TransportLostError."""
+        assert self.usb
         await self._port.set_pins(mask=mask, levels=levels)
 
     def set_pins_soon(self, *, mask: int, levels: int) -> None:
         """Drive the free pins of ``mask``, before the port closes; never wait, never raise."""
         self._port.set_pins_soon(mask=mask, levels=levels)
+
+    async def read_pins(self) -> int:
+        """Return the level of each free pin; raise LineControlError, TransportLostError."""
+        assert self.usb
+        return await self._port.read_pins()
 
     async def finish(self) -> None:
         """Return when the port, which was closed or lost, no longer holds the device."""
@@ -105,11 +121,19 @@ class EmulatedStickPort:
         chips = LoopChips(
             on_data=self._sent, on_baud_rate=self._rate_changed, on_reset=self._reset_moved
         )
-        identity = STICKS[self.device.name]
-        usb = EmulatedUsbDevice(identity, random=self._random, chips=(chips,))
+        micro = LoopChips(
+            on_data=self._control_sent,
+            on_reset=self._micro_power_moved,
+            baud_rate=lambda: _MICRO_BAUD_RATE,
+        )
+        usual = STICKS[self.device.name]
+        identity = usual.with_serial(self._serial) if self._serial else usual
+        behind = (chips, micro) if self.device.has_control else (chips,)
+        usb = EmulatedUsbDevice(identity, random=self._random, chips=behind)
         self._emulator = EmulatedPorts(
             self.device,
             write_data=usb.write,
+            write_control=partial(usb.write, port=1),
             on_plug=self._plug_moved,
             searcher=self._searcher,
             tick=self._tick,
@@ -124,8 +148,21 @@ class EmulatedStickPort:
         if self._emulator:
             self._emulator.baud_rate_changed(baud_rate)
 
+    def _control_sent(self, data: bytes) -> None:
+        if self._emulator:
+            self._emulator.control_received(data)
+
     def _reset_moved(self, low: bool) -> None:
-        self.device.chain.hold_reset(low=low)
+        if micro := micro_of(self.device):
+            micro.drive_lines(low=not low)
+            self.device.lines_moved()
+        else:
+            self.device.chain.hold_reset(low=low)
+
+    def _micro_power_moved(self, off: bool) -> None:
+        if (micro := micro_of(self.device)) and off:
+            micro.lose_power()
+            self.device.lines_moved()
 
     def _plug_moved(self, plugged: bool) -> None:
         if plugged:
@@ -139,8 +176,8 @@ def stick_in(
 ) -> tuple[EmulatedStickPort, Mapping[str, object]]:
     """Return the emulated stick called ``name``, plugged in, and the settings left for a driver.
 
-    Faults are settings of the emulator itself and are taken out; its scale is put in. Raises
-    SettingError.
+    Settings of the emulator itself (faults, ambient, time_constant) are taken out; its scale is put
+    in. Raises SettingError.
     """
     device = emulated_stick(
         name,
@@ -148,6 +185,8 @@ def stick_in(
         chips=whole_setting(settings, "chips"),
         scale=number_setting(settings, "scale"),
         faults=parse_faults({key: str(settings[key]) for key in settings if key in _FAULTS}),
+        ambient=number_setting(settings, "ambient"),
+        time_constant=number_setting(settings, "time_constant"),
     )
-    left = {key: value for key, value in settings.items() if key not in _FAULTS}
+    left = {key: value for key, value in settings.items() if key not in _OWN}
     return EmulatedStickPort(device, random=random), {**left, "scale": device.chain.scale}

@@ -10,7 +10,8 @@ from dataclasses import replace
 
 from drivers.api import Context
 from drivers.bm13xx.board import Board
-from drivers.bm13xx.controls import Controls, Readings
+from drivers.bm13xx.controls import Controls, LiveVoltage, Readings
+from drivers.bm13xx.core_voltage import CoreVoltage
 from drivers.bm13xx.settings import BoardSettings
 from drivers.bm13xx.surroundings import BoardSnapshot
 from drivers.bm13xx.target import Abilities, Throttle
@@ -72,6 +73,7 @@ class GuardedBoard:
         self._guard = ThermalGuard(sensors, board.fans, throttle=board.throttle)
         self._pids = _pids(board, sensors, settings.target_temperature)
         self._seen: set[str] = set()
+        self._core = CoreVoltage(settings.voltage, mhz)
         self._abilities = Abilities(
             mhz=mhz,
             least_mhz=board.frequency.lowest,
@@ -122,7 +124,7 @@ class GuardedBoard:
         """Switch the chips on and let the guard judge them from now on."""
         if self._is_on:
             return
-        await self._switch_on(lambda: self._controls.power_on(self._settings.voltage))
+        await self._switch_on(lambda: self._controls.power_on(self._core.volts))
 
     async def reset_chips(self) -> None:
         """Pulse the reset; the diodes read garbage meanwhile."""
@@ -135,13 +137,14 @@ class GuardedBoard:
         await self._controls.power_off()
 
     def settings_changed(self, mhz: float, settings: BoardSettings | None) -> None:
-        """Take a new frequency, fan duty and target temperature."""
+        """Take a new frequency, core voltage, fan duty and target temperature."""
         assert settings
         if settings.target_temperature != self._settings.target_temperature:
             sensors = tuple(self._sensors.values())
             self._pids = _pids(self._board, sensors, settings.target_temperature)
         self._settings = settings
-        self._abilities = replace(self._abilities, mhz=mhz)
+        self._core.want(settings.voltage, mhz, is_on=self._is_on)
+        self._abilities = replace(self._abilities, mhz=self._core.mhz, volts=self._core.volts)
 
     def abilities(self) -> Abilities:
         """Return what the board can do, its power as far as it was measured."""
@@ -168,10 +171,11 @@ class GuardedBoard:
                 "temperatures": dict(readings.temperatures),
                 "fan_percent": round(self._duty, 1),
                 "fan_rpm": dict(readings.rpm),
-                "voltage": self._settings.voltage if self._is_on else 0.0,
+                "voltage": self._core.volts if self._is_on else 0.0,
                 "power_source": "modelled" if measured is None else "measured",
                 "throttle_steps": verdict.steps if isinstance(verdict, Running) else 0,
                 "trip": verdict.trip.reason if isinstance(verdict, Tripped) else "",
+                **(readings.measured if self._was_reached else {}),
             },
         )
 
@@ -203,12 +207,25 @@ class GuardedBoard:
             try:
                 self._take(await self._controls.read(), switched)
                 await self._cool()
+                await self._follow_voltage()
             except RequestAbandonedError:
                 return  # it is being switched off
             except DriverError as error:
                 self._lost(error)
                 return
             await asyncio.sleep(READ_EVERY)
+
+    async def _follow_voltage(self) -> None:
+        """Move the core voltage of running chips to the one wanted, once it is its turn."""
+        volts = self._core.due(self._mhz_now()) if self._is_on else None
+        if volts is None or not isinstance(self._controls, LiveVoltage):
+            return
+        await self._controls.set_voltage(volts)
+        self._core.reached(volts)
+        self._abilities = replace(self._abilities, mhz=self._core.mhz, volts=volts)
+        self._log.info("voltage.changed", volts=volts)
+        if self._failure:
+            self._failure.nudge()
 
     async def _judge_on(self) -> None:
         while True:
@@ -316,12 +333,12 @@ class GuardedBoard:
         if not self._is_on:
             return power.fixed
         if readings.watts is None:
-            return power.watts_at(self._mhz_now(), self._settings.voltage)
+            return power.watts_at(self._mhz_now(), self._core.volts)
         return readings.watts + (0.0 if readings.watts_are_whole else power.fixed)
 
     def _correct_model(self) -> None:
         """Let what is measured correct the model that a limit in watts is kept by."""
-        modelled = self._board.power.watts_at(self._mhz_now(), self._settings.voltage)
+        modelled = self._board.power.watts_at(self._mhz_now(), self._core.volts)
         if self._readings.watts is None or not self._mhz_now():
             return
         error = min(max(self._watts() / modelled, 0.5), 2.0)

@@ -49,7 +49,7 @@ class BoardSettings:
 
 
 CHANGEABLE = ("frequency", "fan", "target_temperature")
-"""What may be set anew while a device runs."""
+"""What may be set anew while a device runs; the core voltage only where the board can."""
 
 SettingsReader = Callable[[Mapping[str, object]], tuple[ChainSettings, BoardSettings | None]]
 """Reads all settings of a device, those of a board if it has one; raises SettingError."""
@@ -58,10 +58,17 @@ SettingsReader = Callable[[Mapping[str, object]], tuple[ChainSettings, BoardSett
 class LiveSettings:
     """The settings of a running device, as they were given and what they mean."""
 
-    def __init__(self, driver: str, given: Mapping[str, object], read: SettingsReader) -> None:
+    def __init__(
+        self,
+        driver: str,
+        given: Mapping[str, object],
+        read: SettingsReader,
+        changeable: tuple[str, ...] = CHANGEABLE,
+    ) -> None:
         self._driver = driver
         self._given = dict(given)
         self._read = read
+        self._changeable = changeable
         self.chain, self.board = read(given)
 
     def change(self, settings: Mapping[str, object]) -> None:
@@ -69,8 +76,8 @@ class LiveSettings:
         given = {**self._given, **settings}
         chain, board = self._read(given)
         for name in settings:
-            if name not in CHANGEABLE:
-                allowed = ", ".join(CHANGEABLE)
+            if name not in self._changeable:
+                allowed = ", ".join(self._changeable)
                 problem = f"cannot change while the device runs; {allowed} can"
                 raise SettingError(self._driver, name, problem)
         self._given, self.chain, self.board = given, chain, board

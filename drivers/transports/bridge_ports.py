@@ -198,7 +198,11 @@ class TerminalPort:
         return await open_serial_port(path, on_data=on_data, on_lost=on_lost, baud_rate=baud_rate)
 
     async def serve(self) -> None:
-        """Return: real hardware looks after itself."""
+        """Run until cancelled; return when the pins are let go of."""
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await self.finish()
 
     async def set_pins(self, *, mask: int, levels: int) -> None:
         """Drive the free pins of ``mask``; raise LineControlError, PortOpenError, a loss."""

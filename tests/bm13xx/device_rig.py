@@ -12,6 +12,7 @@ from drivers.bm13xx.driver import DRIVERS, StickDriver
 from drivers.bm13xx.emulated_boards import emulated_device
 from drivers.bm13xx.emulated_plug import InProcessPorts
 from drivers.bm13xx.emulated_port import search_here
+from drivers.bm13xx.guarded_stick import GuardedStickDriver
 from drivers.peripherals.emulated_faults import Faults
 from drivers.peripherals.emulated_heat import BoardHeat
 from tests.stand_ins import RecordingLog
@@ -132,7 +133,7 @@ class Rig:
         )
         expected = {"chips": chips} if chips else {}
         maker = DRIVERS[driver]
-        assert not isinstance(maker, StickDriver), "sticks have a rig of their own"
+        assert not isinstance(maker, StickDriver | GuardedStickDriver), "they have their own rigs"
         self.device: Device = maker.on_ports(
             self.ports, {**expected, "scale": scale, **settings}, self.context
         )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from drivers.bm13xx.emulated_qaxe import EmulatedQaxeControl, decoded, encoded
 from drivers.peripherals.emulated_faults import Faults
 from drivers.peripherals.emulated_heat import BoardHeat, HeatSpec
+from tests.vectors.load import document
 
 # piaxe-miner qaxe.py, recomputed: it sends the text "0x00" where there are no parameters
 GET_STATE = bytes.fromhex("0910021a0504307830" + "30")
@@ -29,6 +30,23 @@ def state(port: EmulatedQaxeControl) -> dict[int, int | bytes]:
     assert isinstance(inner, bytes)
     assert inner[0] == len(inner) - 1
     return decoded(inner[1:])
+
+
+@pytest.mark.parametrize(
+    "case", document("usb-bridges")["qaxe_control"]["cases"], ids=lambda case: case["name"]
+)
+@pytest.mark.parametrize("step", [1, 5, 64])
+def test_a_request_of_the_vectors_is_answered_once(case: dict[str, str], step: int) -> None:
+    port, frame = control(), bytes.fromhex(case["frame"])
+
+    replies = b"".join(
+        port.receive_data(frame[at : at + step], 0.0) for at in range(0, len(frame), step)
+    )
+
+    assert replies[0] == len(replies) - 1
+    assert decoded(replies[1:]).get(2, 0) == 0, "no error"
+    assert decoded(replies[1:]).get(1, 0) == decoded(frame[1:]).get(1, 0)
+    assert port.powered == ("1.2 V on" in case["name"])
 
 
 def test_plain_success_for_request_0_is_a_single_zero() -> None:

@@ -12,11 +12,14 @@ from drivers.bm13xx.qaxe_messages import (
     request,
     state_of,
 )
+from tests.vectors.load import document
 
 # shufps/piaxe-miner, piaxe/boards/qaxe.py and coms_pb2.py, recomputed by hand.
 GET_STATE = "09 10 02 1a 05 04 30 78 30 30"
 RESET_5 = "0b 08 05 10 03 1a 05 04 30 78 30 30"
 ALL_ON_1 = "0d 08 01 10 01 1a 07 06 08 01 10 64 18 64"
+
+VECTORS = {case["name"]: case["frame"] for case in document("usb-bridges")["qaxe_control"]["cases"]}
 
 STATE = bytes.fromhex("08 01 10 a0 06 18 b0 06 50 01")  # pgood, 800 and 816 sixteenths, enabled
 STATE_REPLY = bytes.fromhex("0f 08 07 1a 0b 0a") + STATE
@@ -28,6 +31,14 @@ def test_requests_are_those_of_piaxe_miner() -> None:
     on = control_parameters(supply=True, fan=100)
     assert request(Operation.SET_CONTROL, 1, on) == bytes.fromhex(ALL_ON_1)
     assert control_parameters(supply=False, fan=0) == b""
+
+
+def test_requests_are_the_recomputed_ones_of_the_vectors() -> None:
+    on = control_parameters(supply=True, fan=100)
+    assert {
+        "get state, id 0": request(Operation.GET_STATE, 0).hex(),
+        "1.2 V on, pwm1 100, pwm2 100, id 1": request(Operation.SET_CONTROL, 1, on).hex(),
+    } == VECTORS
 
 
 @pytest.mark.parametrize("step", [1, 3, 64])

@@ -24,3 +24,10 @@ def stratum(name: str) -> list[dict[str, Any]]:
 def named(vector: dict[str, Any]) -> str:
     """Return a vector's name, for pytest's ids."""
     return str(vector["id"])
+
+
+@cache
+def document(file: str) -> dict[str, Any]:
+    """Return all of ``file``.json."""
+    found: dict[str, Any] = json.loads((FOLDER / f"{file}.json").read_text())
+    return found

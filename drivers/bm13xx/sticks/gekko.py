@@ -7,6 +7,7 @@ from drivers.bm13xx.board import UsbIdentity
 from drivers.bm13xx.stick import PinReset
 
 CP2102 = (0x10C4, 0xEA60)
+CP2105 = (0x10C4, 0xEA70)
 FT_X = (0x0403, 0x6015)
 
 _SURE = 100  # the strings name the stick
@@ -22,6 +23,11 @@ def cp2102(product: str) -> tuple[UsbIdentity, ...]:
 def ft_x(product: str) -> tuple[UsbIdentity, ...]:
     """Return how a stick with an FT-X bridge shows itself."""
     return (_identity(FT_X, "GekkoScience", product),)
+
+
+def cp2105(product: str) -> UsbIdentity:
+    """Return how a stick with a CP2105 shows itself; its maker is in the product's name."""
+    return _identity(CP2105, "Silicon Labs", f"GekkoScience {product}")
 
 
 def cbus_reset(low: float) -> PinReset:

@@ -1,0 +1,124 @@
+"""The drivers of sticks with telemetry: guarded as boards are, reached as sticks are."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from drivers.api import Context, Device, PortInfo, Product
+from drivers.bm13xx.board import Board
+from drivers.bm13xx.chip import ChipSpec
+from drivers.bm13xx.chips.table import CHIPS
+from drivers.bm13xx.controls import Controls, ControlsRequest
+from drivers.bm13xx.device import Bm13xxDevice
+from drivers.bm13xx.guarded_board import GuardedBoard
+from drivers.bm13xx.resting import board_off
+from drivers.bm13xx.settings import CHANGEABLE, BoardSettings, LiveSettings, board_settings
+from drivers.errors import SettingError
+from drivers.transports.bridge_ports import BridgePort
+from drivers.transports.bridges.bridge import DTR
+from drivers.transports.tap import tapped
+from drivers.transports.ways import SETTING, TTY, port_by_way, wanted_way
+
+if TYPE_CHECKING:
+    from drivers.bm13xx.driver import EmulatedDriver
+
+EMULATED = "emulated:"
+FAMILY = "bm13xx"
+PORTS = 2
+"""UARTs of the bridge: that of the chips, and that of the micro."""
+
+CHIP = "chip"
+"""The setting that names the chip where a stick may have one of several."""
+
+
+class GuardedStickDriver:
+    """Makes devices of a USB stick with telemetry."""
+
+    def __init__(self, board: Board) -> None:
+        self.name = board.name
+        self.chip = board.chip
+        self.board = board
+
+    @property
+    def product(self) -> Product:
+        """Return what the driver is for."""
+        chips = f"{self.board.chips} x {self.chip.name}"
+        return Product(kind="board", chips=chips, ports=PORTS, family=FAMILY)
+
+    def match(self, port: PortInfo) -> int:
+        """Return how sure the strings that a stick shows on USB make us; 0 for a stranger."""
+        usb = self.board.usb
+        if usb is None or (usb.vid, usb.pid) != (port.vid, port.pid):
+            return 0
+        is_ours = usb.manufacturer == port.manufacturer
+        is_this = usb.product.casefold() == port.product.casefold()
+        return usb.score if is_ours and is_this else 0
+
+    def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
+        """Return a device, not yet running; raise SettingError for a setting it cannot take."""
+        return self.on_port(*self._reached(port, settings, context), context)
+
+    def on_port(
+        self, port: BridgePort, settings: Mapping[str, object], context: Context
+    ) -> Bm13xxDevice:
+        """Return a device on a port that is at hand; raise SettingError."""
+        live = LiveSettings(
+            self.name,
+            settings,
+            lambda given: board_settings(self.name, given, self.board),
+            changeable=(*CHANGEABLE, "voltage"),
+        )
+        assert live.board
+        chip = self._chip(live.board)
+        port = tapped(port, context)
+        controls = self._controls(port, live.board, context)
+        board = GuardedBoard(self.board, live.board, controls, context, mhz=live.chain.frequency)
+        return Bm13xxDevice(chip, live, context, port, board)
+
+    def emulated(self) -> "EmulatedDriver":
+        """Return the driver of such a stick emulated in this process."""
+        from drivers.bm13xx.driver import EmulatedDriver  # noqa: PLC0415 - it imports this module
+
+        return EmulatedDriver(self)
+
+    async def safe_off(
+        self, port: PortInfo, settings: Mapping[str, object], context: Context
+    ) -> tuple[str, ...]:
+        """Switch a stick off that nobody runs; return in words what was seen.
+
+        For what is left behind by a process that was killed. Raises DriverError when the stick
+        cannot be reached, or was not seen safe.
+        """
+        return await self.safe_off_on(*self._reached(port, settings, context), context)
+
+    async def safe_off_on(
+        self, port: BridgePort, settings: Mapping[str, object], context: Context
+    ) -> tuple[str, ...]:
+        """Switch off a stick on a port that is at hand; see `safe_off`."""
+        _, settled = board_settings(self.name, settings, self.board)
+        return await board_off(port, self._controls(port, settled, context))
+
+    def _reached(
+        self, port: PortInfo, settings: Mapping[str, object], context: Context
+    ) -> tuple[BridgePort, Mapping[str, object]]:
+        """Return the port by the way wanted, and the settings that are the driver's own."""
+        way = wanted_way(self.name, settings)
+        if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
+            from drivers.bm13xx.emulated_usb_plug import stick_in  # noqa: PLC0415 - rarely needed
+
+            if way == TTY:
+                raise SettingError(self.name, SETTING, "an emulated stick has no tty")
+            return stick_in(port.paths[0].removeprefix(EMULATED), settings, context.random)
+        return port_by_way(self.name, port, way, count=PORTS, lines=DTR), settings
+
+    def _chip(self, settings: BoardSettings) -> ChipSpec:
+        """Return the chip model that the settings name, the usual one without."""
+        name = settings.options.get(CHIP, self.chip.name.lower())
+        chip = CHIPS.get(name.lower())
+        if chip is None:
+            known = ", ".join(CHIPS)
+            raise SettingError(self.name, CHIP, f"must be one of {known}, not {name!r}")
+        return chip
+
+    def _controls(self, port: BridgePort, settings: BoardSettings, context: Context) -> Controls:
+        request = ControlsRequest(ports=port, context=context, options=settings.options)
+        return self.board.wiring.controls(request)

@@ -1,0 +1,28 @@
+"""GekkoScience Terminus A2: BM1370 chips, which are counted, with telemetry.
+
+Source: kanoi/cgminer driver-gekko.c (chip, frequency, core voltage).
+"""
+
+from drivers.bm13xx.board import Board
+from drivers.bm13xx.chips.bm1370 import BM1370
+from drivers.bm13xx.gekko_controls import GekkoWiring
+from drivers.bm13xx.power_model import PowerModel
+from drivers.bm13xx.sticks import gekko, gekko_a
+
+TERMINUS_A2 = Board(
+    name="terminus-a2",
+    summary="GekkoScience Terminus A2",
+    chip=BM1370,
+    chips=1,
+    frequencies=gekko_a.MHZ,
+    default_frequency=gekko_a.DEFAULT_MHZ,
+    voltages=gekko_a.A2_VOLTS,
+    default_voltage=0.27,
+    baud_rate=gekko_a.BAUD_RATE,
+    power=PowerModel(watts=50.0, fixed=2.0, mhz=300.0, volts=0.27),
+    sensors=gekko_a.SENSORS,
+    fans=(gekko_a.FAN,),
+    wiring=GekkoWiring(has_fan=True),
+    usb=gekko.cp2105("Terminus A2"),
+    options=gekko_a.A2_OPTIONS,
+)
