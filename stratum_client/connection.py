@@ -1,17 +1,12 @@
-"""One TCP (or TLS) connection to a pool: bytes between a socket and a Session, nothing else.
+"""One connection to a pool, TCP or TLS: bytes between a transport and a Session, nothing else.
 
 The call chain from the kernel to the miner and back is one call stack; there is no writer task.
 """
 
 import asyncio
-import contextlib
-import socket
-import ssl
 from collections.abc import Callable
 
-from stratum_client.dialling import connected_socket
-from stratum_client.errors import ConnectError, ConnectionLostError, StratumError
-from stratum_client.pool_url import PoolUrl
+from stratum_client.errors import ConnectionLostError, StratumError
 from stratum_client.session import Session
 from stratum_client.session_events import Event, Failed
 
@@ -19,7 +14,8 @@ MAX_UNSENT = 1 << 20
 """Bytes that may wait for a pool to read them: thousands of shares."""
 
 GENTLE_CLOSE = 0.3
-KEEPALIVE = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 3))
+TLS_RECORDS = (0x15, 0x16)
+"""The first byte of a TLS alert and of a handshake: never that of a line of JSON."""
 
 
 class Connection(asyncio.Protocol):
@@ -42,6 +38,7 @@ class Connection(asyncio.Protocol):
         self._write_timeout = write_timeout
         self._transport: asyncio.Transport | None = None
         self._stuck: asyncio.TimerHandle | None = None
+        self._heard = False
 
     # --- called by asyncio ---
 
@@ -49,17 +46,22 @@ class Connection(asyncio.Protocol):
         """Start the session with the first bytes on the wire."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        _tune(transport.get_extra_info("socket"))
         self.session.start(self._now())
         self.flush()
 
     def data_received(self, data: bytes) -> None:
         """Hand bytes to the session and its events to the pool, in one call stack."""
+        if not self._heard:
+            self._heard = True
+            if data[0] in TLS_RECORDS:
+                problem = "it speaks TLS: the address begins with stratum+ssl://"
+                self.close(ConnectionLostError(self._address, problem))
+                return
         self._process(self.session.receive_data(data, self._now()))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end; the first reason stays."""
-        self._end(ConnectionLostError(self._address, str(exc or "closed by the pool")))
+        self._end(ConnectionLostError(self._address, str(exc or self._closed())))
 
     def pause_writing(self) -> None:
         """Give the pool some seconds to read what it was sent."""
@@ -107,54 +109,16 @@ class Connection(asyncio.Protocol):
         if events and isinstance(events[-1], Failed):
             self.close(events[-1].error)
 
+    def _closed(self) -> str:
+        is_plain = self._transport and self._transport.get_extra_info("ssl_object") is None
+        if self._heard or not is_plain:
+            return "closed by the pool"
+        return (
+            "closed by the pool before it said a word; if that port is for TLS, the address"
+            " begins with stratum+ssl://"
+        )
+
     def _end(self, reason: StratumError) -> None:
         self.resume_writing()
         if not self.lost.done():
             self.lost.set_result(reason)
-
-
-async def dial(url: PoolUrl, connection: asyncio.Protocol, seconds: float) -> None:
-    """Connect to ``url``, all its addresses tried side by side; raise ConnectError."""
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(seconds):
-            is_tls = url.transport == "tls"
-            await loop.create_connection(
-                lambda: connection,
-                sock=await connected_socket(url.host, url.port),
-                ssl=_tls_context() if is_tls else None,
-                server_hostname=url.host if is_tls else None,
-            )
-    except TimeoutError:
-        raise ConnectError(url.address, f"no connection within {seconds:g} s") from None
-    except (OSError, UnicodeError) as error:
-        raise ConnectError(url.address, _plain_reason(error)) from error
-
-
-def _tls_context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _plain_reason(error: Exception) -> str:
-    """Return why dialling failed, in words; several addresses give several errors."""
-    if isinstance(error, ConnectionRefusedError):
-        return "connection refused: nothing listens there"
-    if isinstance(error, socket.gaierror):
-        return f"the name cannot be resolved ({error.strerror})"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"TLS: the certificate is not trusted ({error.verify_message})"
-    return str(error) or type(error).__name__
-
-
-def _tune(sock: socket.socket | None) -> None:
-    """Send at once, and let the kernel notice a dead peer. Either may be refused, harmlessly."""
-    if sock is None:
-        return
-    with contextlib.suppress(OSError):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for name, value in KEEPALIVE:
-            if option := getattr(socket, name, None):
-                sock.setsockopt(socket.IPPROTO_TCP, option, value)

@@ -7,6 +7,7 @@ Source: RFC 8305 (happy eyeballs): families interleaved, a head start for each a
 """
 
 import asyncio
+import contextlib
 import errno
 import itertools
 import os
@@ -14,15 +15,74 @@ import socket
 import threading
 from collections.abc import Iterable
 
+from stratum_client.config import Deadlines
+
 HEAD_START = 0.25
 """Seconds that an address has to itself before the next one is tried beside it."""
 
 Address = tuple[socket.AddressFamily, tuple[object, ...]]
 
 
-async def connected_socket(host: str, port: int) -> socket.socket:
+class KnownAddresses:
+    """What was learnt of a name's addresses: which one worked last, and which one failed since."""
+
+    def __init__(self) -> None:
+        self._working: Address | None = None
+        self._failing: Address | None = None
+
+    def ordered(self, addresses: Iterable[Address]) -> list[Address]:
+        """Return ``addresses`` with the one that worked in front and the one that failed behind."""
+        return sorted(addresses, key=lambda one: (one != self._working, one == self._failing))
+
+    def worked(self, address: Address) -> None:
+        """Begin with ``address`` from now on."""
+        self._working = address
+        if self._failing == address:
+            self._failing = None
+
+    def failed(self, address: Address | None = None) -> None:
+        """Try ``address``, or the one that worked last, after all others from now on."""
+        self._failing = address or self._working or self._failing
+        if self._failing == self._working:
+            self._working = None
+
+
+async def connected_socket(
+    host: str, port: int, known: KnownAddresses | None = None
+) -> socket.socket:
     """Return a connected, non-blocking socket; raise OSError (of the last address) if none is."""
-    return await _first_connected(interleaved(await resolve(host, port)))
+    found = interleaved(await resolve(host, port))
+    return await _first_connected(known.ordered(found) if known else found)
+
+
+def peer_of(sock: socket.socket) -> Address | None:
+    """Return the address that ``sock`` is connected to, None if it is no more."""
+    try:
+        return sock.family, sock.getpeername()
+    except OSError:
+        return None
+
+
+def tune(sock: socket.socket, deadlines: Deadlines) -> None:
+    """Send at once, and let the kernel notice a dead peer. Any of it may be refused, harmlessly.
+
+    Data that nobody confirms ends the connection after the time that unanswered probes take: the
+    kernel's own limit is a quarter of an hour.
+    """
+    idle, interval = round(deadlines.tcp_keepalive_idle), round(deadlines.tcp_keepalive_interval)
+    count = deadlines.tcp_keepalive_count
+    options = (
+        (socket.IPPROTO_TCP, "TCP_NODELAY", 1),
+        (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+        (socket.IPPROTO_TCP, "TCP_KEEPIDLE", idle),
+        (socket.IPPROTO_TCP, "TCP_KEEPINTVL", interval),
+        (socket.IPPROTO_TCP, "TCP_KEEPCNT", count),
+        (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 1000 * (idle + interval * count)),
+    )
+    for level, name, value in options:
+        if (option := getattr(socket, name, None)) is not None:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(level, option, value)
 
 
 async def resolve(host: str, port: int) -> list[Address]:

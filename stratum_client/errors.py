@@ -19,6 +19,37 @@ class ConnectError(StratumError):
         self.reason = reason
 
 
+class ProxyError(ConnectError):
+    """The way through the proxy failed; its user and password are in no text."""
+
+    def __init__(self, address: str, proxy: str, problem: str) -> None:
+        super().__init__(address, f"by the proxy {proxy}: {problem}")
+        self.proxy = proxy
+        self.problem = problem
+
+
+class TlsError(ConnectError):
+    """There was no TLS with whom the settings ask for; nothing was sent that is ours."""
+
+    def __init__(self, address: str, problem: str) -> None:
+        super().__init__(address, f"TLS: {problem}")
+        self.problem = problem
+
+
+class PinMismatchError(TlsError):
+    """The pool showed a certificate that is not pinned; both its SHA-256 digests are in hex."""
+
+    def __init__(self, address: str, *, certificate: str, public_key: str) -> None:
+        super().__init__(
+            address,
+            "no pin in pin_sha256 fits: the pool shows the certificate"
+            f" {certificate} with the public key {public_key};"
+            " unless its owner has renewed them, somebody is in between",
+        )
+        self.certificate = certificate
+        self.public_key = public_key
+
+
 class ConnectionLostError(StratumError):
     """The pool closed the connection, or the network did."""
 

@@ -14,7 +14,7 @@ from drivers.api import Clock, Log
 from drivers.header import difficulty_of
 from stratum_client.backoff import RetryPauses
 from stratum_client.config import PoolConfig
-from stratum_client.connection import Connection, dial
+from stratum_client.connection import Connection
 from stratum_client.errors import (
     ConnectionLostError,
     PoolRefusedError,
@@ -32,6 +32,7 @@ from stratum_client.redirect import (
     redirect_of,
 )
 from stratum_client.rims import PlainPoolRim, PoolRim
+from stratum_client.route import Route
 from stratum_client.session import Session
 from stratum_client.session_events import (
     Authorized,
@@ -87,6 +88,7 @@ class Pool:
         self._log = log
         self._hashrate = hashrate
         self._rim = rim or PlainPoolRim()
+        self._route = Route(config)
         self._habits = PoolHabits(host=config.url.host, version_bits=version_bits_of(config))
         self._pauses = RetryPauses(config.deadlines, random)
         self._connection: Connection | None = None
@@ -143,19 +145,20 @@ class Pool:
         now = self._clock.monotonic()
         number = SessionId(pool=self.config.name, number=next(_session_numbers))
         session = Session(number, options, self._habits, _job_serials, now)
-        deadlines = options.deadlines
+        write = options.deadlines.write
         connection = Connection(
-            session, url.address, self._take_event, self._clock.monotonic, deadlines.write
+            session, url.address, self._take_event, self._clock.monotonic, write
         )
         self.state = PoolState.CONNECTING
         try:
             await self._rim.dial(
-                url.address, connection, lambda protocol: dial(url, protocol, deadlines.connect)
+                url.address, connection, lambda protocol: self._route.dial(url, protocol)
             )
         except StratumError as error:
             return error
         self._connection = self.shares.connection = connection
         self._connected_at = self._clock.monotonic()
+        self._route.report(self._log)
         try:
             while not connection.lost.done():
                 await self._rim.tick(connection.lost, _tick(options))
@@ -198,6 +201,7 @@ class Pool:
         self._connection = self.shares.connection = None
         session, now = connection.session, self._clock.monotonic()
         if not session.heard_a_line:
+            self._route.disappointed()
             self._habits.closed_before_a_word(configured=session.configured, now=now)
         if session.subscription:
             self._resume_id = session.subscription.session_id

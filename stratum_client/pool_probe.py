@@ -8,12 +8,13 @@ from dataclasses import dataclass, replace
 from drivers.header import difficulty_of
 from stratum_client.coinbase import Coinbase
 from stratum_client.config import PoolConfig
-from stratum_client.connection import Connection, dial
+from stratum_client.connection import Connection
 from stratum_client.errors import HandshakeTimeoutError, StratumError
 from stratum_client.habits import PoolHabits
 from stratum_client.job import Job, SessionId
 from stratum_client.notify import coinbase_of
 from stratum_client.replies import Extensions, Subscription
+from stratum_client.route import LinkFacts, Route
 from stratum_client.session import Session
 from stratum_client.session_events import (
     Authorized,
@@ -33,7 +34,8 @@ SETTLE = 0.5
 class ProbeReport:
     """What was seen; times in seconds, None where it did not come to that.
 
-    ``round_trip`` is from the opening requests to the pool's first answer.
+    ``round_trip`` is from the opening requests to the pool's first answer, ``link`` how it was
+    reached.
     """
 
     connect_seconds: float
@@ -46,6 +48,7 @@ class ProbeReport:
     coinbase: Coinbase | None
     messages: tuple[str, ...]
     error: StratumError | None
+    link: LinkFacts | None = None
 
     @property
     def network_difficulty(self) -> float | None:
@@ -103,7 +106,8 @@ async def _try(config: PoolConfig) -> ProbeReport:
     connection = Connection(
         session, config.url.address, listener.take, time.monotonic, config.deadlines.write
     )
-    await dial(config.url, connection, config.deadlines.connect)
+    route = Route(config)
+    await route.dial(config.url, connection)
     connected = time.monotonic()
     error = await _listen(config, connection, listener)
     job = session.current_job
@@ -118,6 +122,7 @@ async def _try(config: PoolConfig) -> ProbeReport:
         coinbase=coinbase_of(job) if job else None,
         messages=tuple(listener.messages),
         error=error,
+        link=route.link,
     )
 
 

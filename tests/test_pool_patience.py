@@ -18,6 +18,7 @@ from stratum_client.errors import ConnectError
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
 from stratum_client.pool_url import PoolUrl, parse_pool_url
+from stratum_client.route import Route
 from tests.stand_ins import RecordingLog
 from tests.vectors.load import stratum
 from tests.virtual_time import LoopClock
@@ -72,7 +73,7 @@ class SilentPools:
         self.wires: list[Wire] = []
         self._answer = answer
 
-    async def dial(self, url: PoolUrl, connection: Connection, seconds: float) -> None:
+    async def dial(self, route: Route, url: PoolUrl, connection: Connection) -> None:
         self.dials.append(asyncio.get_running_loop().time())
         if self._answer is None:
             raise ConnectError(url.address, "connection refused: nothing listens there")
@@ -84,7 +85,7 @@ async def hours(
     pools: SilentPools, monkeypatch: pytest.MonkeyPatch, *, seconds: float, **options: Any
 ) -> RecordingLog:
     """Let a pool's life go on for so long; return its log."""
-    monkeypatch.setattr("stratum_client.pool.dial", pools.dial)
+    monkeypatch.setattr(Route, "dial", lambda *given: pools.dial(*given))
     log, clock = RecordingLog(), LoopClock()
     config = PoolConfig(name="pool", url=parse_pool_url("127.0.0.1:1"), user="a", **options)
     pool = Pool(config, Miner(clock), clock=clock, random=Random(1), log=log, hashrate=lambda: 0.0)

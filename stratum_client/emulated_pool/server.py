@@ -20,6 +20,8 @@ from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.emulated_pool.tally import TallySnapshot
 
 if TYPE_CHECKING:
+    import ssl
+
     from drivers.api import Clock
 
 
@@ -27,7 +29,8 @@ class EmulatedPool:
     """A Stratum v1 pool for tests, demos and experiments; ``async with`` starts and ends it.
 
     ``clock`` dates the jobs (time itself is the event loop's); ``on_event`` is called with each
-    event as it happens. The commands act at once on the connections that are open.
+    event as it happens; ``tls`` is a server's context, for a pool by TLS. The commands act at once
+    on the connections that are open.
     """
 
     def __init__(
@@ -37,7 +40,9 @@ class EmulatedPool:
         clock: "Clock | None" = None,
         random: random_module.Random | None = None,
         on_event: Callable[[Event], None] | None = None,
+        tls: "ssl.SSLContext | None" = None,
     ) -> None:
+        self._tls = tls
         self.settings = settings or PoolSettings()
         self._wall = (clock or SystemClock()).wall
         self._random = random or random_module.Random()
@@ -93,7 +98,10 @@ class EmulatedPool:
         """Take new connections, at the port of before."""
         unsent = self.settings.max_unsent
         self._server = await self._loop.create_server(
-            lambda: Connection(self, max_unsent=unsent), self.settings.listen_host, self.port
+            lambda: Connection(self, max_unsent=unsent),
+            self.settings.listen_host,
+            self.port,
+            ssl=self._tls,
         )
         self.port = int(self._server.sockets[0].getsockname()[1])
 
