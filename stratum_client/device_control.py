@@ -121,23 +121,17 @@ class DeviceControl:
         """Put a claim in force, then write it down; return why a restart would not know of it."""
         if len(self.claims.claims) >= MAX_CLAIMS:
             raise OrderError(f"there are {MAX_CLAIMS} claims already: release some")
+        self._tell("claim.stated", claim, limit=str(claim.limit))
         self._take_over(self.claims.stated(claim))
-        self._log.info(
-            "claim.stated",
-            level=str(claim.level),
-            device=claim.device or "all",
-            limit=str(claim.limit),
-            reason=claim.reason,
-        )
         return await self._save()
 
     async def withdraw(self, claims: Sequence[Claim], *, by: str) -> str:
         """Release claims on their issuer's behalf; return as `state`."""
         if not claims:
             return ""
-        self._take_over(self._without(claims))
         for claim in claims:
-            self._tell_end("claim.released", claim, by=by)
+            self._tell("claim.released", claim, by=by)
+        self._take_over(self._without(claims))
         return await self._save()
 
     def _claim(
@@ -178,7 +172,11 @@ class DeviceControl:
                 self._stopping.pop(device.name, None)
                 device.retry_at_once()
 
-    def _tell_end(self, event: str, claim: Claim, **fields: object) -> None:
+    def is_disabled(self, device: str) -> bool:
+        """Return whether `disable` holds a device."""
+        return any(claim.key == (Level.USER, DISABLE, device) for claim in self.claims.claims)
+
+    def _tell(self, event: str, claim: Claim, **fields: object) -> None:
         device, level = claim.device or "all", str(claim.level)
         self._log.info(event, level=level, device=device, reason=claim.reason, **fields)
 
@@ -201,13 +199,7 @@ class DeviceControl:
             return
         self.claims = claims.in_force(self._clock.wall())
         for claim in self.claims.claims:
-            self._log.warning(
-                "claim.restored",
-                level=str(claim.level),
-                device=claim.device or "all",
-                limit=str(claim.limit),
-                reason=claim.reason,
-            )
+            self._tell("claim.restored", claim, limit=str(claim.limit))
 
     async def _save(self) -> str:
         """Write the claims down; return why that did not work."""
@@ -231,9 +223,9 @@ class DeviceControl:
             left = self.claims.in_force(now)
             ended = [claim for claim in self.claims.claims if claim not in left.claims]
             if ended:
-                self._take_over(left)
                 for claim in ended:
-                    self._tell_end("claim.expired", claim)
+                    self._tell("claim.expired", claim)
+                self._take_over(left)
             again = self._save_again_at
             if ended or (again is not None and self._clock.monotonic() >= again):
                 await self._save()

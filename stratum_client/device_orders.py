@@ -52,7 +52,7 @@ class DeviceOrders:
             "port": port.name if port else None,
             "way": stats.details.get("way"),
             "serial": port.serial if port else "",
-            "enabled": device.setpoint.run,
+            "enabled": not self._control.is_disabled(device.name),
             "state": str(stats.state),
             "reason": stats.reason,
             "claimed_hashrate": stats.claimed_hashrate,

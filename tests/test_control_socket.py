@@ -111,7 +111,49 @@ def test_too_many_requests_at_once_get_a_last_word() -> None:
     assert session.closed
 
 
+@given(st.lists(st.booleans(), max_size=8), st.integers(1, 60))
+def test_replies_keep_the_order_of_requests_though_some_take_their_time(
+    slow: list[bool], step: int
+) -> None:
+    begun: list[int] = []
+
+    def follow_slowly(what: str, fields: Mapping[str, object]) -> Mapping[str, object] | None:
+        number = fields["n"]
+        assert isinstance(number, int)
+        begun.append(number)
+        return None if slow[number] else {"n": number}
+
+    session, replies = ControlSession(follow_slowly), b""
+    sent = b"".join(b'{"do": "a", "n": %d}\n' % number for number in range(len(slow)))
+    for start in range(0, len(sent), step):
+        replies += session.receive_data(sent[start : start + step])
+    while session.is_waiting:
+        assert len(parsed(replies)) == begun[-1], "what is behind waits"
+        replies += session.answer({"n": begun[-1]})
+
+    assert [reply["result"]["n"] for reply in parsed(replies)] == list(range(len(slow)))
+
+
+def test_a_refusal_may_come_late_too() -> None:
+    session = ControlSession(lambda what, fields: None)
+    session.receive_data(b'{"do": "a"}\n')
+
+    assert parsed(session.answer(OrderError("the disk is full"))) == [
+        {"ok": False, "error": "the disk is full"}
+    ]
+
+
 # --- the socket ---
+
+
+async def later(order: Order) -> Mapping[str, object]:
+    for _ in range(5):
+        await asyncio.sleep(0)
+    if order.fields.get("crash"):
+        raise ZeroDivisionError("a plug-in's bug")
+    if order.fields.get("refuse"):
+        raise OrderError("not today")
+    return {"did": "later"}
 
 
 def crash(order: Order) -> Mapping[str, object]:
@@ -125,6 +167,7 @@ HANDLERS = {
     "table": lambda order: {"is": order.table("key")},
     "big": lambda order: {"is": "x" * 4_000_000},
     "crash": crash,
+    "later": later,
 }
 
 
@@ -143,6 +186,37 @@ async def test_an_order_is_followed_and_its_giver_known(tmp_path: Path) -> None:
         result = await asked(tmp_path, "echo", device="cpu")
 
     assert result == {"by": f"user {pwd.getpwuid(os.getuid()).pw_name}", "device": "cpu"}
+
+
+async def test_orders_that_take_their_time_are_answered_in_order(tmp_path: Path) -> None:
+    async with serving(tmp_path):
+        reader, writer = await connected(tmp_path)
+        writer.write(b'{"do": "later"}\n{"do": "echo", "n": 1}\n{"do": "later"}\n')
+
+        async with asyncio.timeout(PATIENCE):
+            replies = [json.loads(await reader.readline())["result"] for _ in range(3)]
+        writer.close()
+
+    assert [reply.get("did") for reply in replies] == ["later", None, "later"]
+
+
+async def test_an_order_begun_is_finished_though_client_and_daemon_go(tmp_path: Path) -> None:
+    begun, followed = asyncio.Event(), asyncio.Event()
+
+    async def long(order: Order) -> Mapping[str, object]:
+        begun.set()
+        await asyncio.sleep(0.05)
+        followed.set()
+        return {}
+
+    async with ControlSocket(tmp_path, {"long": long}, RecordingLog()):
+        _, writer = await connected(tmp_path)
+        writer.write(b'{"do": "long"}\n')
+        async with asyncio.timeout(PATIENCE):
+            await begun.wait()
+        writer.close()
+
+    assert followed.is_set()
 
 
 async def test_the_socket_is_for_user_and_group_and_goes_with_the_daemon(tmp_path: Path) -> None:
@@ -193,6 +267,8 @@ async def test_a_daemon_without_a_place_for_its_socket_goes_on(tmp_path: Path) -
         ("text", {"key": 5}, '"key" is missing or no text'),
         ("table", {"key": {}}, '"key" is missing'),
         ("crash", {}, "failed: ZeroDivisionError: a plug-in's bug"),
+        ("later", {"crash": True}, "failed: ZeroDivisionError: a plug-in's bug"),
+        ("later", {"refuse": True}, "not today"),
     ],
 )
 async def test_what_cannot_be_done_is_told(
@@ -204,7 +280,7 @@ async def test_what_cannot_be_done_is_told(
         with pytest.raises(OrderError, match=problem):
             await asked(tmp_path, what, **fields)
 
-    assert bool(log.named("control.crashed")) is (what == "crash")
+    assert bool(log.named("control.crashed")) is ("Zero" in problem)
 
 
 async def connected(directory: Path) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

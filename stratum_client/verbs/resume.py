@@ -37,7 +37,8 @@ def _resume(options: argparse.Namespace) -> int:
     for reason in released if isinstance(released, list) else ():
         tell(f"{'would end' if options.dry_run else 'ended'}: {reason}")
     rows = rows_of(result)
-    if names := [name for name, run, _ in rows if run]:
+    names = [name for name, run, _ in rows if run]
+    if names and released:
         tell(f"{'would mine' if options.dry_run else 'told to mine'}: {', '.join(names)}")
     for name, _, reason in [row for row in rows if not row[1]]:
         tell(f"{name}: rests on, for another reason: {reason}")
