@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from stratum_client.config_work import WorkConfig
 from stratum_client.pool_url import PoolUrl
 from stratum_client.proxy_url import ProxyUrl
 from stratum_client.setting_kinds import (
@@ -98,7 +99,6 @@ class Deadlines:
     authorize_retry: float = field(default=60.0, metadata=read_as(SECONDS))
     authorize_retry_cap: float = field(default=1800.0, metadata=read_as(SECONDS))
     failover: float = field(default=15.0, metadata=read_as(SECONDS))
-    failback: float = field(default=300.0, metadata=read_as(SECONDS))
     old_jobs: float = field(default=60.0, metadata=read_as(SECONDS))  # worked on after a pool died
 
 
@@ -167,6 +167,7 @@ class PoolConfig:
     )
     version_rolling_mask: int = field(default=DEFAULT_VERSION_MASK, metadata=read_as(VERSION_MASK))
     submit_stale: bool = field(default=False, metadata=read_as(BOOLEAN))
+    quota: float = field(default=1.0, metadata=read_as(number(0.001, 1e6)))
     payout: PayoutConfig | None = field(default=None, metadata=read_as(Section(PayoutConfig)))
     reconnect: ReconnectConfig = field(
         default=ReconnectConfig(), metadata=read_as(Section(ReconnectConfig))
@@ -273,6 +274,7 @@ class Config:
     network: NetworkConfig = field(
         default=NetworkConfig(), metadata=read_as(Section(NetworkConfig))
     )
+    work: WorkConfig = field(default=WorkConfig(), metadata=read_as(Section(WorkConfig)))
     deadlines: Deadlines = field(default=Deadlines(), metadata=read_as(Section(Deadlines)))
     pools: tuple[PoolConfig, ...] = field(
         default=(), metadata=read_as(Section(PoolConfig, many=True), "pool")

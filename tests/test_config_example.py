@@ -9,6 +9,7 @@ import pytest
 
 from stratum_client.config import Config, Deadlines, LogConfig, PoolConfig
 from stratum_client.config_file import load_config, read_config
+from stratum_client.config_work import WorkConfig
 from stratum_client.setting_kinds import Section, settings_of
 from stratum_client.toml_lines import KeyPath, lines_of
 
@@ -64,13 +65,15 @@ def test_the_example_states_the_defaults() -> None:
     [pool] = config.pools
     assert config.log == LogConfig()
     assert config.deadlines == Deadlines()
+    assert config.work == WorkConfig()
     assert pool == PoolConfig(name=pool.name, url=pool.url, user=pool.user)
     assert config.warnings == ()
 
 
-@pytest.mark.parametrize("section", [Deadlines, LogConfig, PoolConfig])
+@pytest.mark.parametrize("section", [Deadlines, LogConfig, PoolConfig, WorkConfig])
 def test_the_example_leaves_out_no_default(section: type) -> None:
-    table = {Deadlines: "deadlines", LogConfig: "log", PoolConfig: "pool"}[section]
+    tables = {Deadlines: "deadlines", LogConfig: "log", PoolConfig: "pool", WorkConfig: "work"}
+    table = tables[section]
     read_by_toml = tomllib.loads(EXAMPLE.read_text())[table]
     stated = read_by_toml[0] if isinstance(read_by_toml, list) else read_by_toml
 

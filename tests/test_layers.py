@@ -15,6 +15,7 @@ SANS_IO = {
     *("notify", "replies", "requests", "terms", "habits", "liveness", "refusal_watch", "tally"),
     *("session_events", "session_options", "session_jobs", "opening", "line_buffer", "share_queue"),
     *("redirect", "backoff", "payout", "payee", "bitcoin_address", "pool_words"),
+    *("pool_health", "pool_roles", "quota"),
     *("drivers.api", "drivers.header", "drivers.errors"),
 }
 SANS_IO_STEMS = {"frames", "chain", "emulated", "chip", "pll"}
