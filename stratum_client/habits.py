@@ -58,7 +58,7 @@ class PoolHabits:
         """Learn from a refusal; ``raised_at`` is when the difficulty was last raised."""
         if refusal is Refusal.LOW_DIFFICULTY and now - raised_at <= RAISE_WINDOW:
             recent = [at for at in self._raise_refusals if now - at <= RAISE_WINDOW]
-            self._raise_refusals = [*recent, now]
+            self._raise_refusals = [*recent[1 - _ENOUGH_RAISES :], now]
             self.immediate_difficulty |= len(self._raise_refusals) >= _ENOUGH_RAISES
         if _has_clash(share) and refusal in _FORM_REFUSALS:
             self._clash_refusals += 1

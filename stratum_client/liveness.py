@@ -13,6 +13,14 @@ from stratum_client.errors import (
 
 FLOOD_RATE = 200
 FLOOD_SECONDS = 10
+FLOOD_BURST = FLOOD_RATE * FLOOD_SECONDS
+"""More than this within a second is a flood at once."""
+
+CHANGE_WEIGHT = 10
+"""A line that gives all devices new work costs as much as so many others."""
+
+BYTES_PER_LINE = 4096
+"""A longer line counts as several."""
 
 
 class Liveness:
@@ -78,12 +86,22 @@ class Liveness:
         return max(limits.silence, min(jobs, limits.silence_cap))
 
     def unasked(self, now: float, lines: int) -> StratumError | None:
-        """Note ``lines`` that answer nothing of ours; return the error if they are a flood."""
+        """Note ``lines`` that answer nothing of ours; return the error if they are a flood.
+
+        Quiet seconds make up for loud ones one by one, so that pauses do not hide a flood.
+        """
         if now - self._second >= 1:
             loud = self._lines_this_second > FLOOD_RATE
-            self._loud_seconds = self._loud_seconds + 1 if loud else 0
+            self._loud_seconds = max(0, self._loud_seconds + (1 if loud else -1))
             self._second, self._lines_this_second = now, 0
         self._lines_this_second += lines
+        if self._lines_this_second > FLOOD_BURST:
+            return PoolProtocolError(f"over {FLOOD_BURST} lines in a second")
         if self._loud_seconds >= FLOOD_SECONDS:
             return PoolProtocolError(f"over {FLOOD_RATE} lines a second for {FLOOD_SECONDS} s")
         return None
+
+
+def weight_of(line: bytes, *, is_change: bool) -> int:
+    """Return as how many lines one line counts."""
+    return (CHANGE_WEIGHT if is_change else 1) + len(line) // BYTES_PER_LINE

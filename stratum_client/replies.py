@@ -93,7 +93,7 @@ def _session_id(pairs: object) -> str | None:
         pairs = [pairs]
     for pair in pairs:
         match pair:
-            case ["mining.notify", str(name), *_] if 0 < len(name) <= 128:
+            case ["mining.notify", str(name), *_] if 0 < len(name) <= 128 and name.isprintable():
                 return name
     return None
 

@@ -14,6 +14,12 @@ from stratum_client.wire import Failure, Reply, encode_reply, encode_request
 MAX_PENDING = 256
 """Replies due at a time; beyond that shares wait here."""
 
+MAX_PENDING_BLOCKS = 1024
+"""The same for solutions of blocks: a pool says how easy those are, so they too have an end."""
+
+MAX_ANSWER = 1024
+"""Bytes of an answer to the pool, which says how long an id is to be echoed."""
+
 
 class Asked(StrEnum):
     """What a request was for."""
@@ -61,9 +67,18 @@ class Requests:
         self.last_sent = now
 
     def answer(self, rpc_id: object, result: object, failure: Failure | None = None) -> None:
-        """Queue the answer to a request of the pool; a notification (id None) gets none."""
-        if rpc_id is not None:
-            self._outgoing += encode_reply(rpc_id, result, failure)
+        """Queue the answer to a request of the pool.
+
+        A notification (id None) gets none, nor does an id that is no JSON or far too long.
+        """
+        if rpc_id is None:
+            return
+        try:
+            answer = encode_reply(rpc_id, result, failure)
+        except ValueError:
+            return
+        if len(answer) <= MAX_ANSWER:
+            self._outgoing += answer
 
     def take(self, reply: Reply) -> Pending | None:
         """Take out and return what ``reply`` answers; None if it is nothing of ours."""
@@ -95,10 +110,9 @@ class Requests:
                 return HandshakeTimeoutError(f"reply to {pending.asked}", seconds)
         return None
 
-    @property
-    def is_full(self) -> bool:
-        """Return whether no more shares should be sent until replies come in."""
-        return len(self._pending) >= MAX_PENDING
+    def is_full(self, *, for_block: bool) -> bool:
+        """Return whether no more such shares should be sent until replies come in."""
+        return len(self._pending) >= (MAX_PENDING_BLOCKS if for_block else MAX_PENDING)
 
     @property
     def oldest_share(self) -> float | None:

@@ -9,6 +9,7 @@ what pools really send.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from enum import StrEnum
 
 from stratum_client.errors import (
@@ -18,8 +19,9 @@ from stratum_client.errors import (
 from stratum_client.habits import PoolHabits
 from stratum_client.job import Fate, Job, SessionId, Share, version_bits
 from stratum_client.line_buffer import LineBuffer
-from stratum_client.liveness import Liveness
+from stratum_client.liveness import Liveness, weight_of
 from stratum_client.opening import NO_REASON, Opening, as_asked
+from stratum_client.pool_words import PoolWords
 from stratum_client.refusal_watch import RefusalWatch
 from stratum_client.replies import (
     Extensions,
@@ -41,10 +43,15 @@ from stratum_client.session_events import (
 from stratum_client.session_jobs import SessionJobs
 from stratum_client.session_options import SessionOptions
 from stratum_client.terms import TermsError, TermsInForce
-from stratum_client.wire import Failure, Reply, Request, parse_line, printable
+from stratum_client.wire import MAX_TEXT, Failure, Reply, Request, parse_line, printable
 
 MAX_LINE = 1 << 20
 MAX_MESSAGE = 512
+MAX_ODDITY = 80
+CHANGES = {
+    *("mining.notify", "mining.set_difficulty", "mining.set_target", "mining.set_extranonce"),
+    "mining.set_version_mask",
+}
 SUGGEST_PAUSE = 600.0
 """Seconds between two suggested difficulties; some pools honour only the first."""
 
@@ -78,6 +85,7 @@ class Session:
         self._requests = Requests(now)
         self._liveness = Liveness(options.deadlines, now)
         self._refusals = RefusalWatch()
+        self._words = PoolWords(options.password, now)
         self._events: list[Event] = []
         self._opening = Opening(
             options,
@@ -157,11 +165,16 @@ class Session:
             self._suggest(self._suggested[0] if self._suggested else self._terms.difficulty, now)
         return self._take_events()
 
-    def submit(self, share: Share, now: float, *, again: bool = False) -> Submission:
-        """Queue `mining.submit`; ``again`` marks one whose reply was lost with a connection."""
-        if not self._fits(share):
+    def submit(
+        self, share: Share, now: float, *, again: bool = False, foreign: bool = False
+    ) -> Submission:
+        """Queue `mining.submit`; ``again`` marks one whose reply was lost with a connection.
+
+        ``foreign`` sends what is of another session all the same: a block is worth a refusal.
+        """
+        if not foreign and not self._fits(share):
             return Submission.FOREIGN
-        if not self.authorized or (self._requests.is_full and not share.is_block):
+        if not self.authorized or self._requests.is_full(for_block=share.is_block):
             return Submission.WAIT
         params: list[object] = [
             self._options.user,
@@ -170,7 +183,7 @@ class Session:
             f"{share.ntime:08x}",
             f"{share.nonce:08x}",
         ]
-        mask = self._terms.mask
+        mask = share.job.version_mask or self._terms.mask if foreign else self._terms.mask
         if mask is not None:
             params.append(f"{version_bits(share, mask, self._habits.version_bits):08x}")
         self._requests.ask(Asked.SUBMIT, params, now, share=share, again=again)
@@ -218,14 +231,17 @@ class Session:
             message = parse_line(line)
             self.heard_a_line = True
             if isinstance(message, Request):
-                self._unasked += 1
+                self._unasked += weight_of(line, is_change=message.method in CHANGES)
                 self._take_request(message, now)
             else:
+                self._unasked += weight_of(line, is_change=False)
                 self._take_reply(message, now)
+        except PoolProtocolError as error:
+            self._fail(self._words.protocol_error(error, line))
         except StratumError as error:
             self._fail(error)
         except TermsError as error:
-            self._events.append(Oddity(problem=str(error)))
+            self._tell(Oddity(problem=self._words.text(str(error), MAX_ODDITY)), now)
 
     def _take_request(self, request: Request, now: float) -> None:
         params, rpc_id = request.params, request.rpc_id
@@ -243,10 +259,10 @@ class Session:
             case "mining.set_version_mask":
                 self._mask_set(now, lost=self._terms.set_version_mask(first))
             case "client.reconnect":
-                self._events.append(RedirectAsked(params=tuple(params[:3])))
+                self._redirect_asked(params, now)
             case "client.show_message":
-                text = printable("" if first is None else first, MAX_MESSAGE)
-                self._events.append(PoolMessage(text=text))
+                text = self._words.text("" if first is None else str(first), MAX_MESSAGE)
+                self._tell(PoolMessage(text=text), now)
                 self._requests.answer(rpc_id, True)
             case "mining.ping":
                 self._requests.answer(rpc_id, "pong")
@@ -259,6 +275,10 @@ class Session:
 
     def _take_reply(self, reply: Reply, now: float) -> None:
         pending = self._requests.take(reply)
+        if pending:
+            self._unasked -= 1
+        if reply.failure:
+            reply = replace(reply, failure=self._words.failure(reply.failure))
         match pending and pending.asked:
             case Asked.CONFIGURE:
                 wanted = self._options.version_mask
@@ -272,7 +292,21 @@ class Session:
                 self._share_answered(pending, pending.share, reply, now)
             case asked if reply.failure:
                 what = f"{asked} refused" if asked else "the pool complains"
-                self._events.append(Oddity(problem=f"{what}: {reply.failure}"))
+                self._tell(Oddity(problem=f"{what}: {reply.failure}"), now)
+
+    def _redirect_asked(self, params: list[object], now: float) -> None:
+        """Pass on where the pool wants us, unless the name would tell others our password."""
+        if self._words.names_password(printable(params[:1], MAX_TEXT)):
+            self._tell(Oddity(problem="client.reconnect passed over: it names our password"), now)
+        else:
+            self._tell(RedirectAsked(params=tuple(params[:3])), now)
+
+    def _tell(self, event: PoolMessage | Oddity | RedirectAsked, now: float) -> None:
+        """Pass on what the pool says, unless it says too much."""
+        if self._words.may_speak(now):
+            if count := self._words.take_passed_over():
+                self._events.append(Oddity(problem=f"{count} more messages were passed over"))
+            self._events.append(event)
 
     # --- what is in force ---
 
@@ -328,6 +362,8 @@ class Session:
         self._events.append(
             ShareAnswered(share=share, fate=fate, refusal=refusal, failure=failure, seconds=seconds)
         )
+        if not self._fits(share):
+            return  # a block of another session: what becomes of it says nothing of this one
         if refusal is None:
             self._habits.share_accepted(share)
         else:

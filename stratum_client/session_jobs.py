@@ -13,6 +13,9 @@ from stratum_client.terms import TermsInForce
 
 MAX_JOBS = 64
 MAX_EARLY_JOBS = 8
+MAX_EARLY_SIZE = 1 << 18
+"""Characters of a job that is kept for later; the largest that can be mined has fewer."""
+
 BAD_JOBS_IN_A_ROW = 3
 
 
@@ -43,7 +46,8 @@ class SessionJobs:
         when too many in a row are unfit, PayoutError for a job that must not be mined.
         """
         if self._terms.subscription is None:
-            self._early.append(params)
+            if sum(len(value) for value in params if isinstance(value, str)) <= MAX_EARLY_SIZE:
+                self._early.append(params[:16])
             return False
         try:
             job = parse_notify(params, self._terms.copy(), serial=next(self._serials), arrived=now)

@@ -6,6 +6,11 @@ from drivers.header import hashes_to_find
 from stratum_client.hashrate import HashRate
 from stratum_client.job import Fate, Share
 
+MAX_REASONS = 64
+"""Different reasons that are counted by name."""
+
+OTHER_REASON = "other"
+
 
 @dataclass(slots=True)
 class Tally:
@@ -38,6 +43,8 @@ class Tally:
         """Count a share's end."""
         self.fates[fate] += 1
         if reason:
+            if reason not in self.reasons and len(self.reasons) >= MAX_REASONS:
+                reason = OTHER_REASON
             self.reasons[reason] = self.reasons.get(reason, 0) + 1
         if fate is Fate.ACCEPTED:
             self.accepted_difficulty += share.job.difficulty

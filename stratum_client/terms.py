@@ -10,7 +10,7 @@ from stratum_client.errors import PoolProtocolError
 from stratum_client.job import SessionId
 from stratum_client.notify import Terms
 from stratum_client.replies import Subscription, extranonce1_in, extranonce2_size_in, mask_in
-from stratum_client.wire import number_in, printable
+from stratum_client.wire import MAX_TEXT, number_in, printable
 
 EASIEST, HARDEST = 2.0**-32, 2.0**128
 """Difficulties outside of these are passed over."""
@@ -48,7 +48,7 @@ class TermsInForce:
         """Take `mining.set_difficulty`; return whether anything changed."""
         difficulty = number_in(value)
         if difficulty is None or not EASIEST <= difficulty <= HARDEST:
-            raise TermsError(f"difficulty passed over: {printable(repr(value), 40)}")
+            raise TermsError(f"difficulty passed over: {printable(repr(value), MAX_TEXT)}")
         return self._set(difficulty, target_of(difficulty), now)
 
     def set_target(self, value: object, now: float) -> bool:

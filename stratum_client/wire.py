@@ -1,7 +1,8 @@
 """Stratum v1 lines: bytes to typed messages and back; nothing here keeps state.
 
-A pool is not trusted: nesting, number lengths and duplicate keys are refused before anything is
-done with a line. NaN and infinities, which are no JSON, are read and count as no number.
+A pool is not trusted: nesting, number lengths, the count of values and duplicate keys are refused
+before anything is done with a line. NaN and infinities, which are no JSON, are read and count as
+no number.
 
 Source: the Stratum v1 documentation; JSON-RPC forms as real pools send them.
 """
@@ -14,6 +15,11 @@ from stratum_client.errors import PoolProtocolError
 
 MAX_DEPTH = 8
 MAX_NUMBER_DIGITS = 100
+MAX_VALUES = 2000
+"""Values in a line; a job has under 50. A megabyte of empty lists would cost a second."""
+
+MAX_TEXT = 1 << 16
+"""Characters of a text that are looked at."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,14 +90,19 @@ def encode_request(rpc_id: int, method: str, params: list[object]) -> bytes:
 
 
 def encode_reply(rpc_id: object, result: object, failure: Failure | None = None) -> bytes:
-    """Return one line that answers a request of the pool, its id echoed as it came."""
+    """Return one line that answers a request of the pool, its id echoed as it came.
+
+    Raises ValueError for an id that is no JSON: NaN and infinities.
+    """
     error = None if failure is None else [failure.code, failure.message, None]
     return _encode({"id": rpc_id, "result": result, "error": error})
 
 
 def printable(text: object, limit: int) -> str:
     """Return ``text`` as one harmless line: no control characters, at most ``limit`` long."""
-    shown = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * limit])
+    shown = str(text)[: 4 * limit]
+    if not shown.isprintable():
+        shown = "".join(c if c.isprintable() else " " for c in shown)
     return " ".join(shown.split())[:limit]
 
 
@@ -110,10 +121,12 @@ def number_in(value: object) -> float | int | None:
 
 
 def _encode(message: dict[str, object]) -> bytes:
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    return json.dumps(message, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
 def _decode(line: bytes) -> object:
+    if line.count(b",") >= MAX_VALUES:
+        raise PoolProtocolError(f"more than {MAX_VALUES} values in a line", line)
     try:
         message = _DECODER.decode(line.decode())
     except RecursionError:
@@ -148,7 +161,15 @@ def _bounded_int(digits: str) -> int:
     return int(digits)
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_bounded_int)
+def _bounded_float(digits: str) -> float:
+    if len(digits) > MAX_NUMBER_DIGITS:
+        raise ValueError("number too long")
+    return float(digits)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=_bounded_int, parse_float=_bounded_float
+)
 
 
 def _failure_in(message: dict[str, object]) -> Failure | None:
@@ -175,4 +196,4 @@ def _code(value: object) -> int | None:
 
 
 def _text(value: object) -> str:
-    return printable(value, 200)
+    return printable(value, MAX_TEXT)

@@ -20,7 +20,7 @@ from stratum_client.errors import (
 from stratum_client.habits import PoolHabits
 from stratum_client.job import Fate, Job, SessionId, Share
 from stratum_client.replies import Refusal
-from stratum_client.requests import MAX_PENDING
+from stratum_client.requests import MAX_PENDING, MAX_PENDING_BLOCKS
 from stratum_client.session import MAX_LINE, Session, Submission
 from stratum_client.session_events import (
     Authorized,
@@ -783,6 +783,72 @@ def test_a_flood_is_hostile_but_many_replies_are_not() -> None:
         sent = [talk.submits(talk.share(nonce=nonce)) for nonce in range(250)]
         for number in sent:
             assert isinstance(one(talk.answers(number), ShareAnswered), ShareAnswered)
+
+
+def flooded(messages: list[dict[str, Any]], seconds: int, *, quiet: int = 0) -> bool:
+    """Return whether so many seconds of the same messages count as a flood."""
+    talk = Talk().opened()
+    for second in range(seconds):
+        talk.now += 1
+        if not quiet or second % quiet:
+            talk.pool_sends(*messages)
+    return any(isinstance(event, Failed) for event in talk.events)
+
+
+def test_a_flood_is_measured_by_what_it_costs() -> None:
+    ping = {"id": None, "method": "mining.ping"}
+    lost_reply = {"id": 99, "result": True}
+    long = {"id": None, "method": "mining.ping", "params": ["x" * 100_000]}
+    change = {"id": None, "method": "mining.set_difficulty", "params": [1]}
+
+    assert not flooded([ping] * 190, 60)
+    assert flooded([ping] * 2100, 1), "two thousand within a second are hostile at once"
+    assert flooded([ping] * 1900, 20, quiet=5), "a pause does not hide it"
+    assert flooded([lost_reply] * 210, 13), "replies to nothing count, too"
+    assert flooded([long] * 9, 13)
+    assert flooded([change] * 21, 13)
+    assert not flooded([change] * 19, 60)
+    assert not flooded([long], 60)
+
+
+def test_blank_lines_are_no_sign_of_life() -> None:
+    talk = Talk().opened(mask="0")
+    talk.notifies()
+    for _ in range(10):
+        talk.now += 10
+        talk.session.receive_data(b"\r\n\n", talk.now)
+
+    assert isinstance(one(overdue(talk, 0), Failed).error, PoolSilentError)
+
+
+@pytest.mark.parametrize("rpc_id", ["NaN", "Infinity", "[1e999]", '"' + "x" * 2000 + '"'])
+def test_an_id_that_cannot_be_echoed_gets_no_answer(rpc_id: str) -> None:
+    talk = Talk().opened()
+
+    events = talk.session.receive_data(f'{{"id":{rpc_id},"method":"a"}}\n'.encode(), talk.now)
+
+    assert events == []
+    assert talk.session.data_to_send() == b""
+
+
+def test_even_blocks_wait_when_a_pool_calls_everything_one() -> None:
+    talk = Talk().opened()
+    talk.notifies()
+    for nonce in range(MAX_PENDING_BLOCKS):
+        talk.session.submit(talk.share(nonce=nonce, value=0), talk.now)
+
+    assert talk.session.submit(talk.share(nonce=1 << 20, value=0), talk.now) is Submission.WAIT
+
+
+def test_early_jobs_too_large_to_be_mined_are_not_kept() -> None:
+    talk = Talk()
+    talk.notifies("a", _3="00" * 300_000)
+    talk.notifies("b")
+
+    talk.subscribes()
+
+    assert [job.job_id for job in talk.jobs] == ["b"]
+    assert not [event for event in talk.events if isinstance(event, JobRefused)]
 
 
 def test_nothing_is_heard_after_a_failure() -> None:
