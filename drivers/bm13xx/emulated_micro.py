@@ -114,7 +114,7 @@ class EmulatedMicro:
         heat = self._heat
         near = heat.sensed(heat.regulator, diode=False)
         gone = heat.happened("vanish_sensor_after") or heat.happened("open_diode_after")
-        rail = self.output()
+        rail = heat.core_volts
         readings = [
             _raw(heat.spec.input_volts, 6.0 if self._version >> 4 == 1 else 2.048 * 12),
             _raw(heat.input_amps, 2.048 * self._current_range()),
