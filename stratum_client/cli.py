@@ -27,6 +27,8 @@ VERBS = {
     "pause": "let devices of a running daemon rest, until resume or for a while",
     "resume": "let devices mine again that were paused",
     "doctor": "check what is there to mine with, and say what puts it right",
+    "record": "mine as run does, and record what passes, for replay and bug reports",
+    "replay": "run the real core on a recording, and say whether it still does the same",
     "emulate": "emulate a board or chain on a serial port: emulate device NAME",
 }
 """What there is; each verb is a module of `stratum_client.verbs`."""

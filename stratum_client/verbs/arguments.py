@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from stratum_client.config import DeviceConfig
 from stratum_client.config_arguments import PoolArguments, parse_device
@@ -32,6 +33,32 @@ def add_pool_arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--password-file", metavar="FILE", action=_OfLastPool, help="file with the password"
+    )
+    add_way_arguments(group, action=_OfLastPool)
+
+
+def add_way_arguments(
+    group: "argparse._ActionsContainer", *, action: "type[argparse.Action] | None" = None
+) -> None:
+    """Add how to get to a pool: --proxy, --pin, --insecure."""
+    group.add_argument(
+        "--proxy",
+        metavar="URL",
+        action=action or "store",
+        help="SOCKS5 proxy, such as socks5://127.0.0.1:9050; one with a password better stands in "
+        "SC_NETWORK_PROXY",
+    )
+    group.add_argument(
+        "--pin",
+        metavar="SHA256",
+        action=action or "store",
+        help="trust the TLS certificate or key with this digest, whoever signed it",
+    )
+    flag = {"action": action, "nargs": 0} if action else {"action": "store_true"}
+    group.add_argument(
+        "--insecure",
+        **flag,  # type: ignore[arg-type]  # argparse wants each by itself
+        help="take any TLS certificate: whoever is in between can steal the shares",
     )
 
 
@@ -65,6 +92,30 @@ def add_run_time_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_record_arguments(parser: argparse.ArgumentParser, *, is_verb: bool = False) -> None:
+    """Add --record, or its FILE where the verb itself says so, and what belongs to it."""
+    if is_verb:
+        parser.add_argument("record", metavar="FILE", type=Path, help="file to write or extend")
+    else:
+        parser.add_argument(
+            "--record",
+            metavar="FILE",
+            type=Path,
+            help="keep what passes between pools, devices and this program, for `replay` and bug "
+            "reports; passwords are masked",
+        )
+    parser.add_argument(
+        "--keep-user", action="store_true", help="leave user names in the recording as they are"
+    )
+    parser.add_argument(
+        "--record-limit",
+        metavar="MIB",
+        type=_mebibytes,
+        default=512,
+        help="size at which the recording ends (default: 512)",
+    )
+
+
 def pools_of(options: argparse.Namespace) -> Sequence[PoolArguments]:
     """Return the pools given on the command line."""
     return options.pools or ()
@@ -76,6 +127,12 @@ def duration(text: str) -> float:
         return parse_duration(text)
     except UnitError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _mebibytes(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= len(text) <= 7 and int(text)):
+        raise argparse.ArgumentTypeError(f'"{text}" is not a number of MiB, 1 or more')
+    return int(text)
 
 
 def _device(text: str) -> DeviceConfig:
@@ -101,4 +158,5 @@ class _OfLastPool(argparse.Action):
         *before, last = namespace.pools
         if getattr(last, self.dest) is not None:
             parser.error(f"{option_string} is given twice for --pool {last.url}")
-        namespace.pools = [*before, replace(last, **{self.dest: str(values)})]
+        value = True if self.nargs == 0 else str(values)
+        namespace.pools = [*before, replace(last, **{self.dest: value})]

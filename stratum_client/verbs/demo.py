@@ -11,7 +11,11 @@ from stratum_client.emulated_pool.chain import ChainSettings
 from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.pool_url import parse_pool_url
-from stratum_client.verbs.arguments import add_device_arguments, add_run_time_arguments
+from stratum_client.verbs.arguments import (
+    add_device_arguments,
+    add_record_arguments,
+    add_run_time_arguments,
+)
 from stratum_client.verbs.mining import mine
 
 FIRST_DIFFICULTY = 0.0002
@@ -29,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `demo` takes."""
     add_device_arguments(parser)
     add_run_time_arguments(parser)
+    add_record_arguments(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -4,9 +4,11 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -21,6 +23,9 @@ from stratum_client.log import configure_logging
 from stratum_client.output import BackgroundWriter
 from stratum_client.stats import RigStats
 from stratum_client.status_text import status_fields, status_lines
+
+if TYPE_CHECKING:
+    from stratum_client.recording.recorder import Recorder
 
 STATUS_EVERY = 30.0
 """Seconds between the status lines of a log that nobody watches live."""
@@ -48,14 +53,24 @@ async def _mine(
     config: Config, options: argparse.Namespace, view: LiveView | None, state_dir: Path | None
 ) -> int:
     found = await asyncio.to_thread(find, config)
-    daemon = Daemon(
-        config,
-        found=found,
-        state_dir=state_dir,
-        clock=SystemClock(),
-        random=Random(),
-        log_for=component_log,
-    )
+    with _recorder(config, options) as recorder:
+        daemon = Daemon(
+            config,
+            found=found,
+            state_dir=state_dir,
+            clock=SystemClock(),
+            random=Random(),
+            log_for=recorder.log_for if recorder else component_log,
+            rims=recorder,
+        )
+        if recorder:
+            recorder.tally = daemon.miner.tally
+        return await _run(daemon, config, options, view)
+
+
+async def _run(
+    daemon: Daemon, config: Config, options: argparse.Namespace, view: LiveView | None
+) -> int:
     for warning in config.warnings:
         component_log("config").warning("config.warning", text=warning)
     daemon.stop_on_signals()
@@ -71,6 +86,31 @@ async def _mine(
         return EXIT_INTERRUPTED
     _sum_up(daemon.snapshot(), options, live=view is not None)
     return exit_code
+
+
+@contextmanager
+def _recorder(config: Config, options: argparse.Namespace) -> Iterator["Recorder | None"]:
+    """Record, if that is wanted."""
+    if not options.record:
+        yield None
+        return
+    from stratum_client.recording.recorder import Recorder  # noqa: PLC0415 - rarely needed
+
+    log = component_log("recording")
+    recorder = Recorder(
+        options.record,
+        config,
+        clock=SystemClock(),
+        log_for=component_log,
+        warn=lambda reason: log.warning("recording.ended", file=str(options.record), reason=reason),
+        keep_users=options.keep_user,
+        limit=options.record_limit << 20,
+    )
+    log.info("recording.started", file=str(options.record))
+    try:
+        yield recorder
+    finally:
+        recorder.close()
 
 
 def component_log(component: str) -> Log:

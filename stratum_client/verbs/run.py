@@ -13,6 +13,7 @@ from stratum_client.state_lock import default_state_dir, lock_state_dir
 from stratum_client.verbs.arguments import (
     add_device_arguments,
     add_pool_arguments,
+    add_record_arguments,
     add_run_time_arguments,
     pools_of,
 )
@@ -26,6 +27,12 @@ or write a file {FILE_NAME} with a [[pool]]; to try without any pool: stratum-cl
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `run` takes."""
+    add_settings_arguments(parser)
+    add_record_arguments(parser)
+
+
+def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what to mine at, with what, and for how long."""
     parser.add_argument(
         "--config",
         metavar="FILE",

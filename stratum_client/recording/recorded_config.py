@@ -1,0 +1,86 @@
+"""The settings in the header of a recording, without secrets, and back; pure.
+
+Only what decides how to talk to pools is needed again: whom to trust by TLS and which proxy to
+take play no part in a replay, and devices are noted when they are opened. Whom a job must pay is
+left out with the users' names.
+"""
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from stratum_client.config import Config
+from stratum_client.recording.entries import EntryError
+from stratum_client.recording.masking import HIDDEN, PUBLIC_PASSWORDS, Masker
+from stratum_client.setting_kinds import VERSION_MASK, Kind, Section, settings_of
+
+T = TypeVar("T")
+
+_LEFT_OUT = {"tls", "proxy", "network", "state_dir", "log", "rig", "device"}
+_PLAIN = (bool, int, float, str)
+
+
+def recorded_config(config: Config, masker: Masker, *, keep_users: bool) -> dict[str, object]:
+    """Return the settings that a replay needs, users and passwords masked."""
+    content = _plain(config)
+    for pool, plain in zip(config.pools, content.get("pool", ()), strict=True):
+        public = pool.password in PUBLIC_PASSWORDS
+        plain["url"] = "#".join([str(pool.url), *sorted(pool.url.flags)])
+        plain["user"] = masker.user(pool.user)
+        plain["password"] = pool.password if public else HIDDEN
+        if not keep_users:
+            plain.pop("payout", None)
+    return content
+
+
+def config_of(content: Mapping[str, object]) -> Config:
+    """Return the settings in a header; raise EntryError. What is not known here is passed over."""
+    return _read(Config, content)
+
+
+def _plain(settings: object) -> dict[str, Any]:
+    """Return what JSON knows of a settings dataclass, and no secret."""
+    content: dict[str, Any] = {}
+    for key, (name, kind) in settings_of(type(settings)).items():
+        value = getattr(settings, name)
+        if key in _LEFT_OUT or value is None:
+            continue
+        if isinstance(kind, Section):
+            content[key] = [_plain(one) for one in value] if kind.many else _plain(value)
+        elif isinstance(kind, Kind) and isinstance(value, _PLAIN) and not _is_secret(kind):
+            content[key] = f"{value:08x}" if kind is VERSION_MASK else value
+    return content
+
+
+def _is_secret(kind: Kind) -> bool:
+    return kind.secret or bool(kind.source)
+
+
+def _read(cls: type[T], content: Mapping[str, object]) -> T:
+    values: dict[str, object] = {}
+    for key, (name, kind) in settings_of(cls).items():
+        if key not in content or key in _LEFT_OUT:
+            continue
+        if isinstance(kind, Section):
+            values[name] = _section(kind, content[key], key)
+        elif isinstance(kind, Kind) and not kind.source:
+            values[name] = _value(kind, content[key], key)
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise EntryError(f"the settings are not complete: {error}") from error
+
+
+def _section(section: Section, value: object, key: str) -> object:
+    tables = value if isinstance(value, list) else [value]
+    known = [table for table in tables if isinstance(table, dict)]
+    if isinstance(value, list) != section.many or len(known) < len(tables):
+        raise EntryError(f'"{key}" of the settings is not what it should be')
+    read: list[object] = [_read(section.into, table) for table in known]
+    return tuple(read) if section.many else read[0]
+
+
+def _value(kind: Kind, value: object, key: str) -> object:
+    try:
+        return kind.read(value)
+    except ValueError as error:
+        raise EntryError(f'"{key}" of the settings cannot be {str(value)[:40]!r}') from error
