@@ -40,7 +40,8 @@ class Board:
     """One board; frequencies in MHz, voltages in V per chip, temperatures in degrees Celsius.
 
     ``frequencies`` and ``voltages`` are those its makers offer, in rising order; a setting may
-    lie between. ``voltages`` is empty where the voltage is fixed. The first of ``sensors`` is the
+    lie between. Some of its kind may have one of ``other_chips`` instead of ``chip``.
+    ``voltages`` is empty where the voltage is fixed. The first of ``sensors`` is the
     one that the target temperature is meant for. ``options`` are settings of that kind of board,
     with what they are when nobody says.
     """
@@ -48,6 +49,7 @@ class Board:
     name: str
     summary: str
     chip: ChipSpec
+    other_chips: tuple[ChipSpec, ...] = ()
     chips: int
     frequencies: tuple[float, ...]
     default_frequency: float

@@ -66,6 +66,16 @@ class SwitchBaud:
 Action = Send | AwaitSilence | SwitchBaud
 
 
+class WrongChipError(BringUpError):
+    """The chips are of another model than expected; ``found`` are the ids they gave."""
+
+    def __init__(self, port: str, *, expected: str, found: Iterable[int]) -> None:
+        self.found = tuple(sorted(set(found)))
+        names = ", ".join(f"{number:04x}" for number in self.found)
+        super().__init__(port, f"expected {expected}, but the chips give their id as {names}")
+        self.expected = expected
+
+
 class ChainSetup:
     """A chain of ``chips`` chips of one model, what they were told, and how to tell them.
 
@@ -246,9 +256,7 @@ class ChainSetup:
         heard = min(ids.count(self.spec.chip_id), self.spec.most_chips)
         self._heard = max(self._heard, heard)
         if ids and not self._heard:
-            names = ", ".join(f"{number:04x}" for number in sorted(set(ids)))
-            problem = f"expected {self.spec.name}, but the chips give their id as {names}"
-            raise BringUpError(self._name, problem)
+            raise WrongChipError(self._name, expected=self.spec.name, found=ids)
 
     def _set_addresses(self) -> Iterator[Action]:
         interval = self.spec.address_interval(self.found)

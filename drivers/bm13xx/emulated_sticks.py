@@ -90,6 +90,7 @@ def emulated_stick(
     name: str,
     *,
     random: "Random",
+    model: str | None = None,
     chips: int | None = None,
     scale: float | None = None,
     faults: Faults = NO_FAULTS,
@@ -103,11 +104,12 @@ def emulated_stick(
     """
     spec = {**STICKS, **STICKS_WITH_TELEMETRY}[name]
     count = chips or spec.chips
+    chip = model or spec.model
     chain = EmulatedChain(
-        MODELS[spec.model],
+        MODELS[chip],
         count,
         random=random,
-        scale=scale or default_scale(spec.model, count),
+        scale=scale or default_scale(chip, count),
         faults=faults,
     )
     if spec.micro is None:

@@ -10,7 +10,7 @@ Source: kanoi/cgminer driver-gekko.c (compac_toggle_reset, enable_gsa1_telem, co
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast
 
 from drivers.bm13xx.controls import Controls, ControlsRequest, Readings, all_tried, reading
 from drivers.bm13xx.ports import CONTROL, Ports
@@ -62,7 +62,6 @@ _LOOKS = 5
 _DISCHARGE_LOOKS = 2
 
 
-@runtime_checkable
 class PinnedPorts(Ports, Protocol):
     """Ports behind a bridge whose pins can be driven and read; see `BridgePort`."""
 
@@ -90,7 +89,10 @@ class PinnedPorts(Ports, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GekkoWiring:
-    """Whether the micro drives a fan, and whether all power comes by USB."""
+    """Whether the micro drives a fan, and whether all power comes by USB.
+
+    Its controls want `PinnedPorts`.
+    """
 
     has_fan: bool = False
     is_bus_powered: bool = False
@@ -104,10 +106,8 @@ class GekkoControls:
     """One stick's enable lines and micro."""
 
     def __init__(self, wiring: GekkoWiring, request: ControlsRequest) -> None:
-        ports = request.ports
-        assert isinstance(ports, PinnedPorts), "a stick needs the pins of its bridge"
         self._wiring = wiring
-        self._ports = ports
+        self._ports = cast("PinnedPorts", request.ports)
         self._log = request.context.log
         self._counts = MicroCounts()
         self._channel: MicroChannel | None = None

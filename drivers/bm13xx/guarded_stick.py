@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from drivers.api import Context, Device, PortInfo, Product
 from drivers.bm13xx.board import Board
 from drivers.bm13xx.chip import ChipSpec
-from drivers.bm13xx.chips.table import CHIPS
 from drivers.bm13xx.controls import Controls, ControlsRequest
 from drivers.bm13xx.device import Bm13xxDevice
+from drivers.bm13xx.either_chip import EitherChipDevice
 from drivers.bm13xx.guarded_board import GuardedBoard
 from drivers.bm13xx.resting import board_off
-from drivers.bm13xx.settings import CHANGEABLE, BoardSettings, LiveSettings, board_settings
+from drivers.bm13xx.settings import AUTO, CHANGEABLE, BoardSettings, LiveSettings, board_settings
 from drivers.errors import SettingError
 from drivers.transports.bridge_ports import BridgePort
 from drivers.transports.bridges.bridge import DTR
@@ -59,7 +59,7 @@ class GuardedStickDriver:
 
     def on_port(
         self, port: BridgePort, settings: Mapping[str, object], context: Context
-    ) -> Bm13xxDevice:
+    ) -> EitherChipDevice:
         """Return a device on a port that is at hand; raise SettingError."""
         live = LiveSettings(
             self.name,
@@ -68,11 +68,13 @@ class GuardedStickDriver:
             changeable=(*CHANGEABLE, "voltage"),
         )
         assert live.board
-        chip = self._chip(live.board)
+        chips = self._chips(live.board)
         port = tapped(port, context)
         controls = self._controls(port, live.board, context)
         board = GuardedBoard(self.board, live.board, controls, context, mhz=live.chain.frequency)
-        return Bm13xxDevice(chip, live, context, port, board)
+        return EitherChipDevice(
+            chips, lambda chip: Bm13xxDevice(chip, live, context, port, board), context.log
+        )
 
     def emulated(self) -> "EmulatedDriver":
         """Return the driver of such a stick emulated in this process."""
@@ -110,14 +112,18 @@ class GuardedStickDriver:
             return stick_in(port.paths[0].removeprefix(EMULATED), settings, context.random)
         return port_by_way(self.name, port, way, count=PORTS, lines=DTR), settings
 
-    def _chip(self, settings: BoardSettings) -> ChipSpec:
-        """Return the chip model that the settings name, the usual one without."""
-        name = settings.options.get(CHIP, self.chip.name.lower())
-        chip = CHIPS.get(name.lower())
-        if chip is None:
-            known = ", ".join(CHIPS)
-            raise SettingError(self.name, CHIP, f"must be one of {known}, not {name!r}")
-        return chip
+    def _chips(self, settings: BoardSettings) -> tuple[ChipSpec, ...]:
+        """Return the chip models there may be, the usual one first, or that of the settings."""
+        name = settings.options.get(CHIP, "")
+        if not name:
+            return (self.chip,)
+        known = {chip.name.lower(): chip for chip in (self.chip, *self.board.other_chips)}
+        if name == AUTO:
+            return tuple(known.values())
+        if name.lower() not in known:
+            allowed = ", ".join((AUTO, *known))
+            raise SettingError(self.name, CHIP, f"must be one of {allowed}, not {name!r}")
+        return (known[name.lower()],)
 
     def _controls(self, port: BridgePort, settings: BoardSettings, context: Context) -> Controls:
         request = ControlsRequest(ports=port, context=context, options=settings.options)

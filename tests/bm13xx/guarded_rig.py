@@ -110,6 +110,7 @@ class GuardedRig:
         tick: float = 0.5,
         ambient: float | None = None,
         sleeps: bool = True,
+        model: str | None = None,
         **settings: object,
     ) -> None:
         self.log = RecordingLog()
@@ -121,6 +122,7 @@ class GuardedRig:
             faults=faults or Faults(),
             ambient=ambient,
             sleeps=sleeps,
+            model=model,
         )
         micro = micro_of(self.emulated)
         assert micro

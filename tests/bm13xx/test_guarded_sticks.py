@@ -7,8 +7,10 @@ import pytest
 
 from drivers.api import DeviceState, PortInfo, SafeOff, Setpoint
 from drivers.bm13xx.board import Board
+from drivers.bm13xx.bring_up import WrongChipError
 from drivers.bm13xx.controls import SafeOffError
 from drivers.bm13xx.driver import DRIVERS
+from drivers.bm13xx.either_chip import EitherChipDevice
 from drivers.bm13xx.emulated_sticks import STICKS_WITH_TELEMETRY
 from drivers.bm13xx.guarded_board import BoardTrippedError
 from drivers.bm13xx.sticks.table import GUARDED_STICKS
@@ -84,8 +86,9 @@ def test_both_ports_are_reached_by_the_way_of_the_first_path_unless_it_is_forced
     context = GuardedRig().context
     device = DRIVERS["compac-a1"].open(PortInfo(paths=paths), {"via": via}, context)
 
-    assert device._ports.way == way  # type: ignore[attr-defined]  # behind the protocol
-    assert device._wire.name == name  # type: ignore[attr-defined]  # behind the protocol
+    assert isinstance(device, EitherChipDevice)
+    assert device.current._ports.way == way  # type: ignore[attr-defined]  # behind the protocol
+    assert device.current._wire.name == name
 
 
 @pytest.mark.parametrize(
@@ -98,7 +101,7 @@ def test_both_ports_are_reached_by_the_way_of_the_first_path_unless_it_is_forced
         ("compac-a1", ("usb:1-2",), {"frequency": 801}, "frequency"),
         ("compac-a1", ("usb:1-2",), {"max_temperature": 95}, "max_temperature"),
         ("compac-a1", ("usb:1-2",), {"chip": "bm1362"}, "chip"),
-        ("compac-a2", ("usb:1-2",), {"chip": "bm1"}, "chip"),
+        ("compac-a2", ("usb:1-2",), {"chip": "bm1362"}, "chip"),
         ("compac-a2", ("emulated:compac-a2",), {"via": "tty"}, "via"),
     ],
 )
@@ -110,11 +113,38 @@ def test_what_a_stick_cannot_take_is_refused(
     assert refused.value.setting == setting
 
 
-def test_an_a2_may_have_another_chip() -> None:
-    driver = DRIVERS["compac-a2"]
-    device = driver.open(PortInfo(paths=("usb:1-2",)), {"chip": "bm1368"}, GuardedRig().context)
+async def test_an_a2_with_another_chip_is_recognized_by_that() -> None:
+    rig = GuardedRig("compac-a2", model="bm1368")
 
-    assert device._chain.spec.name == "BM1368"  # type: ignore[attr-defined]  # behind the protocol
+    async with rig.running():
+        await rig.miner.solved(2)
+        stats = rig.device.stats()
+
+    assert (stats.state, stats.hardware_errors) == (DeviceState.MINING, 0)
+    assert rig.log.named("chip.recognized") == [{"chip": "BM1368", "expected": "BM1370"}]
+    rig.log.events.clear()
+    async with rig.running():
+        await rig.miner.solved(1)
+    assert not rig.log.named("chip.recognized"), "it is remembered"
+
+
+async def test_a_chip_that_was_named_must_be_there() -> None:
+    rig = GuardedRig("compac-a2", model="bm1368", chip="bm1370")
+
+    with pytest.raises(WrongChipError, match=r"expected BM1370, .* id as 1368"):
+        raise await rig.failure()
+    assert not rig.micro.enabled
+
+
+async def test_what_was_ordered_holds_for_the_chip_that_is_there() -> None:
+    rig = GuardedRig("compac-a2", model="bm1368")
+    rig.device.apply(Setpoint(run=True, mhz=100.0, reason="quiet"))
+
+    async with rig.running():
+        await rig.miner.solved(1)
+        stats = rig.device.stats()
+
+    assert (stats.frequency_mhz, stats.reason) == (100.0, "quiet")
 
 
 # -- life
@@ -247,7 +277,7 @@ def test_a_voltage_set_while_it_is_off_holds_from_the_start() -> None:
     with pytest.raises(SettingError, match="cannot change"):
         rig.device.adjust({"max_temperature": 80})
 
-    assert rig.device._board.abilities().volts == 0.35
+    assert rig.device.current._board.abilities().volts == 0.35
 
 
 # -- heat and faults

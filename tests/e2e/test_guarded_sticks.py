@@ -5,6 +5,7 @@ from random import Random
 
 from drivers import registry
 from drivers.api import Context, DeviceState, PortInfo
+from drivers.bm13xx.either_chip import EitherChipDevice
 from drivers.bm13xx.emulated_sticks import STICKS_WITH_TELEMETRY, micro_of
 from drivers.bm13xx.emulated_usb_plug import EmulatedStickPort
 from stratum_client.clock import SystemClock
@@ -33,7 +34,8 @@ class MiningStick:
             name=name, miner=self.seat, clock=SystemClock(), random=Random(5), log=log
         )
         device = registry.driver(f"emulated:{name}").open(PortInfo(), SETTINGS, context)
-        port = device._ports  # type: ignore[attr-defined]  # nobody else needs to pull it
+        assert isinstance(device, EitherChipDevice)
+        port = device.current._ports  # nobody else needs to pull it
         assert isinstance(port, EmulatedStickPort)
         self.port = port
         self.device = SupervisedDevice(

@@ -23,5 +23,5 @@ COMPAC_A1 = Board(
     sensors=gekko_a.SENSORS,
     wiring=GekkoWiring(is_bus_powered=True),
     usb=gekko.cp2105("Compac A1"),
-    options={"via": "auto"},
+    options=gekko_a.A1_OPTIONS,
 )

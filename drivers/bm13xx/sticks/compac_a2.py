@@ -1,9 +1,10 @@
-"""GekkoScience Compac A2: one BM1370, with telemetry.
+"""GekkoScience Compac A2: one BM1370, or a BM1368, with telemetry.
 
 Source: kanoi/cgminer driver-gekko.c (chip, frequency, core voltage).
 """
 
 from drivers.bm13xx.board import Board
+from drivers.bm13xx.chips.bm1368 import BM1368
 from drivers.bm13xx.chips.bm1370 import BM1370
 from drivers.bm13xx.gekko_controls import GekkoWiring
 from drivers.bm13xx.power_model import PowerModel
@@ -13,6 +14,7 @@ COMPAC_A2 = Board(
     name="compac-a2",
     summary="GekkoScience Compac A2",
     chip=BM1370,
+    other_chips=(BM1368,),
     chips=1,
     frequencies=gekko_a.MHZ,
     default_frequency=gekko_a.DEFAULT_MHZ,

@@ -29,5 +29,6 @@ SENSORS = (
 FAN = FanSpec(name="fan", optional=True)
 """Not every firmware tells its speed, and a board may run without."""
 
-A2_OPTIONS: Mapping[str, str] = {"via": "auto", "chip": "bm1370"}
-"""Some A2 have a BM1368 instead; it says so by its id."""
+A1_OPTIONS: Mapping[str, str] = {"via": "auto"}
+
+A2_OPTIONS: Mapping[str, str] = {"via": "auto", "chip": "auto"}

@@ -23,5 +23,5 @@ TERMINUS_A1 = Board(
     sensors=gekko_a.SENSORS,
     wiring=GekkoWiring(),
     usb=gekko.cp2105("Terminus A1"),
-    options={"via": "auto"},
+    options=gekko_a.A1_OPTIONS,
 )

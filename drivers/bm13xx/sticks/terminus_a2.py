@@ -4,6 +4,7 @@ Source: kanoi/cgminer driver-gekko.c (chip, frequency, core voltage).
 """
 
 from drivers.bm13xx.board import Board
+from drivers.bm13xx.chips.bm1368 import BM1368
 from drivers.bm13xx.chips.bm1370 import BM1370
 from drivers.bm13xx.gekko_controls import GekkoWiring
 from drivers.bm13xx.power_model import PowerModel
@@ -13,6 +14,7 @@ TERMINUS_A2 = Board(
     name="terminus-a2",
     summary="GekkoScience Terminus A2",
     chip=BM1370,
+    other_chips=(BM1368,),
     chips=1,
     frequencies=gekko_a.MHZ,
     default_frequency=gekko_a.DEFAULT_MHZ,
