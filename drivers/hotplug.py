@@ -70,7 +70,8 @@ async def watch_ports(
 ) -> AsyncGenerator[PortEvent, None]:
     """Yield PortAdded for each port there is, then each change, for ever.
 
-    A port plugged out and in between two looks is removed and added. Scans run in a thread.
+    A port plugged out and in between two looks is removed and added. Scans run in a thread; one
+    that fails with OSError is repeated soon.
     Use `contextlib.aclosing` around it when leaving before it is cancelled.
     """
     changed = asyncio.Event()
@@ -79,10 +80,14 @@ async def watch_ports(
     with _listening(source, changed) as is_listening:
         while True:
             changed.clear()
-            found = await asyncio.to_thread(scanner)
-            for event in changes.update(found, asyncio.get_running_loop().time()):
-                yield event
             patience = RESCAN_WITH_UDEV if is_listening() else rescan
+            try:
+                found = await asyncio.to_thread(scanner)
+            except OSError:  # something vanished while it was looked at
+                patience = _RESCAN_UNREADY
+            else:
+                for event in changes.update(found, asyncio.get_running_loop().time()):
+                    yield event
             with suppress(TimeoutError):
                 async with asyncio.timeout(_RESCAN_UNREADY if changes.unready else patience):
                     await changed.wait()

@@ -281,3 +281,16 @@ async def test_the_machine_that_runs_this_can_be_watched() -> None:
 def test_no_udev_means_no_monitor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(hotplug, "Path", lambda path: tmp_path / path.lstrip("/"))
     assert udev_monitor() is None
+
+
+async def test_a_scan_that_fails_is_repeated_and_ends_nothing(sysfs: FakeSysfs) -> None:
+    faults = [OSError(errno.EIO, "vanished"), OSError(errno.ENODEV, "vanished")]
+
+    def scanner() -> tuple[Found, ...]:
+        if faults:
+            raise faults.pop()
+        return scan(sysfs.root)
+
+    sysfs.plug("1-1", ["ttyUSB0"])
+    async with aclosing(watch_ports(scanner, monitor=lambda: None, rescan=NEVER)) as events:
+        assert isinstance(await following(events), PortAdded)

@@ -18,10 +18,10 @@ from drivers.transports.uart import Uart
 
 
 class EmulatedUsbPort:
-    """`Ports` with an emulated device behind an emulated bridge, on a bus of its own.
+    """`Ports` with an emulated device behind an emulated bridge, on a bus of its own by default.
 
-    The device outlives the driver's runs. Its time passes only while `serve` runs; it may be
-    plugged and unplugged at any time.
+    The device outlives the driver's runs. Its time passes only while `serve` or `run_chips` runs;
+    it may be plugged and unplugged at any time. ``serial`` is its number if not the usual one.
     """
 
     def __init__(
@@ -31,9 +31,12 @@ class EmulatedUsbPort:
         random: Random,
         searcher: Searcher = search_aside,
         controller: Controller = Controller.XHCI,
+        bus: EmulatedBus | None = None,
+        serial: str = "",
     ) -> None:
         self.device = device
-        self.bus = EmulatedBus(controller=controller)
+        self.bus = bus or EmulatedBus(controller=controller)
+        self._serial = serial
         self._random = random
         self._searcher = searcher
         self._port = DirectPort(
@@ -68,11 +71,15 @@ class EmulatedUsbPort:
 
     async def serve(self) -> None:
         """Hash and answer until cancelled; return when the device is given back."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.run_chips(), name=f"{self.device.name} chips")
+            await self._port.serve()
+
+    async def run_chips(self) -> None:
+        """Hash and answer whoever has the device, until cancelled."""
         assert self.usb
         assert self._emulator
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._emulator.run(), name=f"{self.device.name} chips")
-            await self._port.serve()
+        await self._emulator.run()
 
     def unplug(self) -> None:
         """Pull the plug."""
@@ -87,7 +94,9 @@ class EmulatedUsbPort:
         chips = LoopChips(
             on_data=self._sent, on_baud_rate=self._rate_changed, on_reset=self._power_moved
         )
-        usb = EmulatedUsbDevice(STICKS[self.device.name], random=self._random, chips=(chips,))
+        usual = STICKS[self.device.name]
+        identity = usual.with_serial(self._serial) if self._serial else usual
+        usb = EmulatedUsbDevice(identity, random=self._random, chips=(chips,))
         self._emulator = EmulatedPort(
             self.device,
             write_data=usb.write,

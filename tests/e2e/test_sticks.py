@@ -30,7 +30,7 @@ DIFFICULTY = 2.0**-20
 """About one hash in 4096 is a share."""
 
 PATIENCE = 60.0
-CYCLES = 5
+CYCLES = 2
 
 STICKS: Mapping[str, Mapping[str, object]] = {
     "2pac": {"frequency": 93.75, "scale": DIFFICULTY},
@@ -105,11 +105,11 @@ async def mine(bench: Bench, sticks: list[PluggedStick], count: int) -> None:
     await bench.until(lambda: all(one.accepted >= goal for one, goal in goals), PATIENCE)
 
 
-async def test_sticks_mine_through_usb_and_survive_five_plugs_without_a_wrong_share() -> None:
+async def test_sticks_mine_through_usb_and_survive_being_replugged_without_a_wrong_share() -> None:
     before = set(threading.enumerate())
 
     async with mining_sticks() as (bench, sticks):
-        await mine(bench, sticks, 5)
+        await mine(bench, sticks, 3)
         for _ in range(CYCLES):
             for stick in sticks:
                 stick.port.unplug()
