@@ -73,7 +73,6 @@ def block_found(
 ) -> BlockFound:
     """Return the record of a block found at the pool ``host``."""
     job = share.job
-    params = [job.job_id, share.extranonce2.hex(), f"{share.ntime:08x}", f"{share.nonce:08x}"]
     return BlockFound(
         id=share_id,
         time=round(time, 6),
@@ -86,7 +85,7 @@ def block_found(
         header=header_of(share).hex(),
         coinbase=job.coinbase(share.extranonce2).hex(),
         job=job.job_id,
-        params=[*params, f"{share.version & job.version_mask:08x}"],
+        params=params_of(share),
         extranonce1=job.extranonce1.hex(),
         extranonce2=share.extranonce2.hex(),
         coinbase1=job.coinbase1.hex(),
@@ -103,6 +102,13 @@ def block_found(
         difficulty=min(job.difficulty, 1e300),
         target=f"{job.target:064x}",
     )
+
+
+def params_of(share: Share) -> list[str | int]:
+    """Return what `mining.submit` says of the share behind the user."""
+    job = share.job
+    numbers = share.ntime, share.nonce, share.version & job.version_mask
+    return [job.job_id, share.extranonce2.hex(), *(f"{number:08x}" for number in numbers)]
 
 
 def header_of(share: Share) -> bytes:

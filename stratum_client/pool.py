@@ -13,6 +13,7 @@ from random import Random
 from drivers.api import Clock, Log
 from drivers.header import difficulty_of
 from stratum_client.backoff import RetryPauses
+from stratum_client.block_rescue import BlockRescue
 from stratum_client.config import PoolConfig
 from stratum_client.connection import Connection
 from stratum_client.errors import (
@@ -74,12 +75,13 @@ class Pool:
         log: Log,
         hashrate: Callable[[], float],
         rim: PoolRim | None = None,
+        blocks: BlockRescue | None = None,
     ) -> None:
         self.config = config
         self.state = PoolState.DISCONNECTED
         self.problem = ""
         self.payout_problem = ""
-        self.shares = PoolShares(miner, clock=clock, log=log)
+        self.shares = PoolShares(miner, config.url.host, clock=clock, log=log, blocks=blocks)
         self.tally = miner.add_pool(config.name, self.shares)
         self.difficulty: float | None = None
         self.round_trip: float | None = None
@@ -97,6 +99,16 @@ class Pool:
         self._redirect: Redirect | None = None
         self._redirects: deque[float] = deque(maxlen=MAX_PER_HOUR)
         self._gone: asyncio.TimerHandle | None = None
+
+    @property
+    def resume_id(self) -> str | None:
+        """Return what the pool may resume our session by, now or after an end; may be set."""
+        granted = self._connection.session.subscription if self._connection else None
+        return granted.session_id if granted else self._resume_id
+
+    @resume_id.setter
+    def resume_id(self, session_id: str | None) -> None:
+        self._resume_id = session_id
 
     async def run(self) -> None:
         """Keep a session until cancelled."""

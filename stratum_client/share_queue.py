@@ -1,7 +1,7 @@
 """Shares that wait for their pool to come back; bounded in number and age, pure.
 
 A share is bound to the extranonce1 of its session: it is worth sending later only if the pool
-resumes that session.
+resumes that session. Blocks do not wait here but in `block_rescue`.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from stratum_client.job import Share
 
 MAX_SHARES = 1024
 SHARE_LIFE = 120.0
-BLOCK_LIFE = 3600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +23,7 @@ class QueuedShare:
 
     def expired(self, now: float) -> bool:
         """Return whether it is too old to be sent."""
-        return now - self.queued_at > (BLOCK_LIFE if self.share.is_block else SHARE_LIFE)
+        return now - self.queued_at > SHARE_LIFE
 
 
 class ShareQueue:
@@ -44,8 +43,7 @@ class ShareQueue:
         self._entries.append(QueuedShare(share=share, queued_at=now, sent_before=sent_before))
         if len(self._entries) <= MAX_SHARES:
             return None
-        ordinary = [entry for entry in self._entries if not entry.share.is_block]
-        victim = max(ordinary or self._entries, key=lambda entry: entry.share.value)
+        victim = max(self._entries, key=lambda entry: entry.share.value)
         self._entries.remove(victim)
         return victim
 

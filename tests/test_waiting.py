@@ -11,14 +11,13 @@ from stratum_client.backoff import Backoff
 from stratum_client.habits import DAY, PoolHabits
 from stratum_client.hashrate import HashRate
 from stratum_client.job import Share, VersionBits
-from stratum_client.share_queue import BLOCK_LIFE, MAX_SHARES, SHARE_LIFE, ShareQueue
+from stratum_client.share_queue import MAX_SHARES, SHARE_LIFE, ShareQueue
 from tests.test_miner import Rig
 
 
-def share(value: int = 1 << 250, *, block: bool = False) -> Share:
-    job = replace(Rig().job(), network_target=value if block else 0)
+def share(value: int = 1 << 250) -> Share:
     return Share(
-        job=job,
+        job=replace(Rig().job(), network_target=0),
         extranonce2=bytes(4),
         ntime=0,
         nonce=0,
@@ -42,26 +41,23 @@ def test_pauses_double_with_jitter_up_to_the_longest(seed: int) -> None:
     assert backoff.next_pause() <= 1
 
 
-def test_a_queued_share_expires_but_a_block_waits_longer() -> None:
+def test_a_queued_share_expires() -> None:
     queue = ShareQueue()
     queue.add(share(), 0.0)
-    queue.add(share(block=True), 0.0)
 
-    assert [entry.share.is_block for entry in queue.take_expired(SHARE_LIFE + 1)] == [False]
-    assert [entry.share.is_block for entry in queue.take_expired(BLOCK_LIFE + 1)] == [True]
+    assert not queue.take_expired(SHARE_LIFE)
+    assert len(queue.take_expired(SHARE_LIFE + 1)) == 1
     assert len(queue) == 0
 
 
-def test_a_full_queue_gives_up_the_easiest_share_and_never_a_block() -> None:
+def test_a_full_queue_gives_up_the_easiest_share() -> None:
     queue = ShareQueue()
-    queue.add(share(1 << 255, block=True), 0.0)
-    for exponent in range(MAX_SHARES):
+    for exponent in range(MAX_SHARES + 1):
         dropped = queue.add(share((1 << 200) + exponent), 0.0)
 
     assert dropped
-    assert dropped.share.value == (1 << 200) + MAX_SHARES - 1
+    assert dropped.share.value == (1 << 200) + MAX_SHARES
     assert len(queue) == MAX_SHARES
-    assert next(iter(queue)).share.is_block
 
 
 def test_a_pool_that_hangs_up_on_configure_is_spared_it_and_tried_again_once() -> None:

@@ -1,0 +1,197 @@
+"""Blocks that their own session does not take: tried on every other way to their pool.
+
+A block whose session is gone goes to every other live connection to the same host at once, and to
+each session that comes later: as its own where the pool has resumed the session, else as an attempt
+that may cost a refusal, once per session and a few times in all. What cannot be handed in is logged
+with all that a human needs, and stays in the ledger as not taken.
+"""
+
+import json
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from drivers.api import Clock, Log
+from stratum_client.block_records import header_of, params_of
+from stratum_client.connection import Connection
+from stratum_client.job import Fate, SessionId, Share
+from stratum_client.miner import Miner
+from stratum_client.session import Session, Submission
+from stratum_client.session_events import ShareAnswered
+
+BLOCK_LIFE = 3600.0
+"""Seconds that a block waits for a session: longer, and the chain has gone on without it."""
+
+MAX_ATTEMPTS = 8
+"""Sessions that are offered a block of another one; pools drop clients for rows of refusals."""
+
+
+MAX_SETTLED = 64
+"""Blocks that are over, and of which another session may still say something."""
+
+
+class Path(Protocol):
+    """A way to a pool: its host, and the connection if there is one."""
+
+    @property
+    def host(self) -> str:
+        """Return the host that is dialled."""
+        ...
+
+    connection: Connection | None
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    """A block on its way; ``sent`` when some pool may have taken it."""
+
+    share: Share
+    host: str
+    since: float
+    sent: bool
+    again: bool
+    tried: set[SessionId] = field(default_factory=set)
+    at_home: set[SessionId] = field(default_factory=set)
+    attempts: int = 0
+
+
+class BlockRescue:
+    """The blocks of all pools that wait for a session."""
+
+    def __init__(self, miner: Miner, *, clock: Clock, log: Log) -> None:
+        self._miner = miner
+        self._clock = clock
+        self._log = log
+        self._paths: list[Path] = []
+        self._waiting: dict[Share, _Waiting] = {}
+        self._settled: deque[Share] = deque(maxlen=MAX_SETTLED)
+
+    def join(self, path: Path) -> None:
+        """Count ``path`` among the ways to its host."""
+        self._paths.append(path)
+
+    def leave(self, path: Path) -> None:
+        """Let a path go, and the blocks with it that no other leads to.
+
+        With a ledger they stay open there, and are tried again at the next start.
+        """
+        self._paths = [other for other in self._paths if other is not path]
+        for entry in list(self._waiting.values()):
+            if not any(other.host == entry.host for other in self._paths):
+                del self._waiting[entry.share]
+                if self._miner.witness is None:
+                    self._miner.share_ended(entry.share, _fate(entry), "shut down")
+                self._log_lost(entry.share, "shut down before the pool was back")
+
+    def add(self, share: Share, host: str, *, sent: bool, again: bool) -> None:
+        """Take over a block that its session did not take, or did not answer.
+
+        ``again``: a "duplicate" will mean that the pool has it.
+        """
+        if share in self._waiting:
+            return
+        now = self._clock.monotonic()
+        entry = _Waiting(share=share, host=host, since=now, sent=sent, again=again)
+        self._waiting[share] = entry
+        self._log.error("BLOCK.WAITING", host=host, **_essence(share))
+        for path in self._paths:
+            self._offer(entry, path)
+
+    def offer(self, path: Path) -> None:
+        """Send what waits on a session that has been authorized."""
+        if path not in self._paths:  # it had left, and is back
+            self.join(path)
+        for entry in list(self._waiting.values()):
+            self._offer(entry, path)
+
+    def answered(self, event: ShareAnswered, session: SessionId) -> bool:
+        """Take what a session said of a block of ours; return whether it is one."""
+        entry = self._waiting.get(event.share)
+        if entry is None:
+            return event.share in self._settled
+        reason = str(event.failure or "")
+        if event.fate is Fate.ACCEPTED:
+            self._end(entry, Fate.ACCEPTED, "")
+            log_accepted(self._log, event.share)
+        elif session in entry.at_home and entry.sent:
+            # The pool may well have it: its own block makes any job stale.
+            self._end(entry, Fate.UNANSWERED, f"its answer was lost; sent again: {event.refusal}")
+            self._log_lost(event.share, f"its answer was lost; sent again, it is refused: {reason}")
+        elif session in entry.at_home:
+            self._end(entry, event.fate, str(event.refusal or ""))
+            self._log_lost(event.share, f"refused: {reason}")
+        else:
+            self._log.warning("BLOCK.REFUSED_ELSEWHERE", reply=reason, hash=shown_hash(event.share))
+        return True
+
+    def refused(self, share: Share, reason: str) -> None:
+        """Tell of a block that its own session refused: no other will take it."""
+        self._log_lost(share, reason)
+
+    def session_ended(self, session: Session) -> None:
+        """Note that what a session was sent may be in its pool's hands."""
+        for share in session.unanswered():
+            if entry := self._waiting.get(share):
+                entry.sent = entry.sent or session.id in entry.at_home
+
+    def drop_expired(self) -> None:
+        """Give up what has waited too long."""
+        now = self._clock.monotonic()
+        for entry in list(self._waiting.values()):
+            if now - entry.since > BLOCK_LIFE:
+                reason = "its session did not come back in time"
+                self._end(entry, _fate(entry), reason)
+                self._log_lost(entry.share, reason)
+
+    # --- inside ---
+
+    def _offer(self, entry: _Waiting, path: Path) -> None:
+        connection = path.connection
+        if connection is None or path.host != entry.host:
+            return
+        session, now = connection.session, self._clock.monotonic()
+        if session.id in entry.tried or not session.authorized:
+            return
+        outcome = session.submit(entry.share, now, again=entry.again)
+        if outcome is Submission.SENT:
+            entry.at_home.add(session.id)
+        elif entry.attempts < MAX_ATTEMPTS:
+            entry.attempts += 1
+            outcome = session.submit(entry.share, now, foreign=True)
+        if outcome is Submission.SENT:
+            entry.tried.add(session.id)
+            connection.flush()
+
+    def _end(self, entry: _Waiting, fate: Fate, reason: str) -> None:
+        del self._waiting[entry.share]
+        self._settled.append(entry.share)
+        self._miner.share_ended(entry.share, fate, reason)
+
+    def _log_lost(self, share: Share, reason: str) -> None:
+        """Print all that is known of a block that could not be handed in: a human may still."""
+        self._log.error("BLOCK.NOT_TAKEN", reason=reason, **_essence(share))
+
+
+def log_accepted(log: Log, share: Share) -> None:
+    """Tell that a pool has taken a block."""
+    log.warning("BLOCK.ACCEPTED", height=share.job.height, hash=shown_hash(share))
+
+
+def shown_hash(share: Share) -> str:
+    """Return the hash as explorers show it."""
+    return f"{share.value:064x}"
+
+
+def _fate(entry: _Waiting) -> Fate:
+    return Fate.UNANSWERED if entry.sent else Fate.DISCARDED
+
+
+def _essence(share: Share) -> dict[str, object]:
+    return {
+        "pool": share.job.session.pool,
+        "hash": shown_hash(share),
+        "header": header_of(share).hex(),
+        "coinbase": share.job.coinbase(share.extranonce2).hex(),
+        "job": share.job.job_id,
+        "params": json.dumps(params_of(share)),
+    }
