@@ -24,6 +24,7 @@ VERBS = {
     "pool": "run the embedded pool by itself",
     "pools": "look at pools: pools test URL --user USER",
     "devices": "show what is plugged in and known; order devices of a running daemon about",
+    "status": "show what a running daemon does: rates, shares, pools, devices, limits",
     "pause": "let devices of a running daemon rest, until resume or for a while",
     "resume": "let devices mine again that were paused",
     "doctor": "check what is there to mine with, and say what puts it right",

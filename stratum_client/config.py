@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from stratum_client.config_metrics import MetricsConfig
 from stratum_client.config_work import WorkConfig
 from stratum_client.pool_url import PoolUrl
 from stratum_client.proxy_url import ProxyUrl
@@ -271,6 +272,9 @@ class Config:
     state_dir: Path | None = field(default=None, metadata=read_as(DIRECTORY))
     rig: RigConfig = field(default_factory=RigConfig, metadata=read_as(Section(RigConfig)))
     log: LogConfig = field(default_factory=LogConfig, metadata=read_as(Section(LogConfig)))
+    metrics: MetricsConfig = field(
+        default=MetricsConfig(), metadata=read_as(Section(MetricsConfig))
+    )
     network: NetworkConfig = field(
         default=NetworkConfig(), metadata=read_as(Section(NetworkConfig))
     )

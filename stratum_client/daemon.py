@@ -14,18 +14,23 @@ from pathlib import Path
 from random import Random
 
 from drivers.api import Clock, DeviceStats, Log
+from stratum_client import __version__
 from stratum_client.api.control_lines import Handler
 from stratum_client.api.control_socket import ControlSocket
+from stratum_client.api.rim import Rim
 from stratum_client.config import Config
 from stratum_client.device_control import FILE_NAME, DeviceControl
 from stratum_client.device_finder import Verdict
 from stratum_client.device_orders import DeviceOrders
+from stratum_client.exporter import Exporter
 from stratum_client.fleet import Fleet, bound
+from stratum_client.loop_lag import LoopLag
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
 from stratum_client.rims import PlainRims, Rims
 from stratum_client.state_file import StateFile
 from stratum_client.stats import NamedDevice, RigStats, ShareCounts
+from stratum_client.status_orders import StatusOrders
 from stratum_client.supervise import SupervisedDevice
 
 ANSWER_WAIT = 1.0
@@ -57,6 +62,7 @@ class Daemon:
         rims: Rims | None = None,
     ) -> None:
         self.miner = Miner(clock, submit_stale=any(pool.submit_stale for pool in config.pools))
+        self._config = config
         self._clock = clock
         self._rims = rims or PlainRims()
         self._log_for = log_for
@@ -75,6 +81,7 @@ class Daemon:
             )
             for pool in config.pools
         ]
+        self._lag = LoopLag(log_for("daemon"))
         self.control = DeviceControl(
             lambda: self.fleet.devices,
             file=StateFile(state_dir / FILE_NAME) if state_dir else None,
@@ -91,6 +98,8 @@ class Daemon:
             rims=self._rims,
             setpoint_for=self.control.setpoint,
         )
+        listen, pages = config.metrics.listen, Exporter(self.snapshot).pages
+        self._rim = Rim(listen.host, listen.port, pages, log_for("metrics")) if listen else None
         self._socket = (
             ControlSocket(state_dir, self._handlers(), log_for("control")) if state_dir else None
         )
@@ -108,14 +117,19 @@ class Daemon:
                 for pool in self.pools
             ]
             devices = group.create_task(self.fleet.run(), name="devices")
-            control = group.create_task(self.control.run(), name="control")
+            services = [
+                group.create_task(self.control.run(), name="control"),
+                group.create_task(self._lag.run(), name="loop lag"),
+            ]
+            if self._rim:
+                services.append(group.create_task(self._rim.run(), name="metrics"))
             await self._stop.wait()
             self._rims.stopping()
             self._last_words = {device.name: device.stats for device in self.snapshot().devices}
             devices.cancel()
             await asyncio.wait([devices], timeout=DEVICE_WAIT)
             await asyncio.gather(*(pool.drain(ANSWER_WAIT) for pool in self.pools))
-            for task in (*pools, control):
+            for task in (*pools, *services):
                 task.cancel()
         return EXIT_OK
 
@@ -143,7 +157,8 @@ class Daemon:
         """Return what can be ordered over the control socket."""
         log = self._log_for("control")
         devices = DeviceOrders(self.fleet, self.control, clock=self._clock, log=log)
-        return {**devices.handlers, **self.control.handlers}
+        status = StatusOrders(self.snapshot)
+        return {**status.handlers, **devices.handlers, **self.control.handlers}
 
     def hashrate(self) -> float:
         """Return H/s: what devices claim of themselves, else what they have proven."""
@@ -155,13 +170,19 @@ class Daemon:
         """Return all that is to be told of the rig."""
         now = self._clock.monotonic()
         return RigStats(
+            rig=self._config.rig.name,
+            version=__version__,
             uptime=now - self._started,
             counts=ShareCounts.of(self.miner.tally, now),
             pools=tuple(pool.snapshot(now) for pool in self.pools),
             devices=tuple(self._device_snapshot(device, now) for device in self.fleet.devices),
+            claims=self.control.claims.in_force(self._clock.wall()).claims,
+            loop_lag=self._lag.worst(),
+            idle_after=self.control.idle_after,
         )
 
     def _device_snapshot(self, device: SupervisedDevice, now: float) -> NamedDevice:
         """Return what a device says, or said last before it was told to stop."""
         snapshot = device.snapshot(now)
-        return replace(snapshot, stats=self._last_words.get(device.name, snapshot.stats))
+        stats = self._last_words.get(device.name, snapshot.stats)
+        return replace(snapshot, stats=stats, decision=self.control.decision(device.name))

@@ -1,10 +1,13 @@
 """Snapshots of what is going on; everything shown to anybody is read from these."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
 from drivers.api import DeviceStats
+from stratum_client.control.claims import UNBOUND, Claim, Decision
 from stratum_client.job import Fate
+from stratum_client.log_lines import utc
 from stratum_client.tally import Tally
 
 
@@ -48,6 +51,18 @@ class ShareCounts:
         """Return the counts under the names of the command line's summary."""
         return {str(fate): count for fate, count in self.fates.items()}
 
+    def rates_json(self) -> dict[str, object]:
+        """Return what the counts prove, in H/s, and what came of it."""
+        return {
+            "hashrate": self.proven_hashrate,
+            "recent_hashrate": self.recent_hashrate,
+            "uncertainty_ratio": self.uncertainty,
+            "credited_hashrate": self.credited_hashrate,
+            "solutions": self.solutions,
+            "best_difficulty": self.best_difficulty,
+            "blocks": self.blocks,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStats:
@@ -64,25 +79,84 @@ class PoolStats:
     round_trip: float | None
     counts: ShareCounts
 
+    def json(self) -> dict[str, object]:
+        """Return the pool as docs/control.md describes it."""
+        return {
+            "name": self.name,
+            "url": self.url,
+            "state": str(self.state),
+            "problem": self.problem,
+            "user": self.user,
+            **self.counts.json(),
+            **self.counts.rates_json(),
+            "difficulty": self.difficulty,
+            "height": self.height,
+            "network_difficulty": self.network_difficulty,
+            "round_trip_seconds": self.round_trip,
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedDevice:
-    """One device with the driver's own snapshot and the miner's counts."""
+    """One device with the driver's own snapshot, the miner's counts, and what it may do."""
 
     name: str
     driver: str
     stats: DeviceStats
     counts: ShareCounts
+    decision: Decision = UNBOUND
+
+    def json(self) -> dict[str, object]:
+        """Return the device as docs/control.md describes it."""
+        stats = self.stats
+        return {
+            "name": self.name,
+            "driver": self.driver,
+            "state": str(stats.state),
+            "reason": stats.reason,
+            "claimed_hashrate": stats.claimed_hashrate,
+            **self.counts.json(),
+            **self.counts.rates_json(),
+            "hardware_errors": stats.hardware_errors,
+            "temperature_celsius": stats.temperature,
+            "power_watts": stats.power,
+            "frequency_mhz": stats.frequency_mhz,
+            "limit": self._limit_json(),
+            "details": dict(stats.details),
+        }
+
+    def _limit_json(self) -> Mapping[str, object] | None:
+        """Return what holds the device back, and who; None if nothing does."""
+        decision = self.decision
+        if not decision.binding:
+            return None
+        return {
+            "limit": str(decision.limit),
+            "run": decision.limit.run,
+            "max_watts": decision.limit.watts,
+            "max_mhz": decision.limit.mhz,
+            "level": str(decision.binding[0].level),
+            "reason": decision.reason,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RigStats:
-    """The whole rig at one moment; ``uptime`` in seconds."""
+    """The whole rig at one moment.
 
+    In seconds are ``uptime``, ``loop_lag``, the worst delay of the event loop lately, and
+    ``idle_after``, what the last order to rest took.
+    """
+
+    rig: str = ""
+    version: str = ""
     uptime: float
     counts: ShareCounts
     pools: tuple[PoolStats, ...]
     devices: tuple[NamedDevice, ...]
+    claims: tuple[Claim, ...] = ()
+    loop_lag: float = 0.0
+    idle_after: float | None = None
 
     @property
     def claimed_hashrate(self) -> float:
@@ -90,30 +164,30 @@ class RigStats:
         return sum(device.stats.claimed_hashrate for device in self.devices)
 
     def summary(self) -> dict[str, object]:
-        """Return the object that `--json` prints at the end."""
+        """Return the object of `status --json` and `run --json`, as docs/control.md has it."""
         return {
+            "rig": self.rig,
+            "version": self.version,
+            "uptime": round(self.uptime, 3),
             **self.counts.json(),
             "hardware_errors": sum(d.stats.hardware_errors for d in self.devices),
-            "hashrate": self.counts.proven_hashrate,
             "claimed_hashrate": self.claimed_hashrate,
-            "credited_hashrate": self.counts.credited_hashrate,
-            "best_difficulty": self.counts.best_difficulty,
-            "blocks": self.counts.blocks,
-            "uptime": round(self.uptime, 3),
-            "pools": [
-                {"name": p.name, "url": p.url, "state": str(p.state), **p.counts.json()}
-                for p in self.pools
-            ],
-            "devices": [
-                {
-                    "name": d.name,
-                    "driver": d.driver,
-                    "state": str(d.stats.state),
-                    "hashrate": d.counts.proven_hashrate,
-                    "claimed_hashrate": d.stats.claimed_hashrate,
-                    "solutions": d.counts.solutions,
-                    "hardware_errors": d.stats.hardware_errors,
-                }
-                for d in self.devices
-            ],
+            **self.counts.rates_json(),
+            "loop_lag_seconds": self.loop_lag,
+            "idle_after_seconds": self.idle_after,
+            "claims": [_claim_json(claim) for claim in self.claims],
+            "pools": [pool.json() for pool in self.pools],
+            "devices": [device.json() for device in self.devices],
         }
+
+
+def _claim_json(claim: Claim) -> Mapping[str, object]:
+    return {
+        "level": str(claim.level),
+        "issuer": claim.issuer,
+        "device": claim.device or None,
+        "limit": str(claim.limit),
+        "reason": claim.reason,
+        "since": utc(claim.since),
+        "until": None if claim.until is None else utc(claim.until),
+    }

@@ -2,6 +2,7 @@
 
 from drivers.api import DeviceState
 from drivers.header import hashes_to_find, target_of
+from stratum_client.control.claims import Claim
 from stratum_client.job import Fate
 from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 from stratum_client.wire import printable
@@ -15,6 +16,7 @@ _FOR_EVER = 1e30
 def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
     """Return the live view, one string a line, none longer than ``width`` characters."""
     lines = [f"{title} · up {duration(stats.uptime)}"]
+    lines += [_row("limit", _claim_text(claim)) for claim in stats.claims]
     lines += [_row("pool", _pool_text(pool)) for pool in stats.pools]
     lines.append(_row("shares", shares_text(stats)))
     lines.append(_row("rate", rate_text(stats)))
@@ -25,6 +27,7 @@ def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
 def status_fields(stats: RigStats) -> dict[str, object]:
     """Return the same as fields of one log line."""
     fates = stats.counts.fates
+    limits = [_claim_text(claim) for claim in stats.claims]
     return {
         "claimed": scaled(stats.claimed_hashrate, "H/s"),
         "proven": scaled(stats.counts.recent_hashrate, "H/s"),
@@ -36,7 +39,7 @@ def status_fields(stats: RigStats) -> dict[str, object]:
         "best": scaled(stats.counts.best_difficulty),
         "next_share": next_share(stats) or "unknown",
         "uptime": duration(stats.uptime),
-    }
+    } | ({"limits": "; ".join(limits)} if limits else {})
 
 
 def shares_text(stats: RigStats) -> str:
@@ -119,6 +122,11 @@ def _proven(counts: ShareCounts) -> str:
     return f"{scaled(counts.recent_hashrate, 'H/s')} ±{100 * counts.uncertainty:.0f}%"
 
 
+def _claim_text(claim: Claim) -> str:
+    where = f"{claim.device} " if claim.device else ""
+    return f"{where}{claim.limit}: {claim.reason}"
+
+
 def _pool_text(pool: PoolStats) -> str:
     parts = [f"{pool.name} {pool.url}", str(pool.state)]
     if pool.problem and pool.state is not PoolState.WAITING:
@@ -130,6 +138,16 @@ def _pool_text(pool: PoolStats) -> str:
     if pool.round_trip is not None:
         parts.append(f"reply in {1000 * pool.round_trip:.0f} ms")
     return " · ".join(parts)
+
+
+def _detail(value: object) -> str:
+    """Return a detail in short; empty for nothing ("missing 0") and for what is no single value."""
+    match value:
+        case float():
+            return f"{value:.4g}" if value else ""
+        case dict() | list() | tuple():
+            return ""
+    return printable(value, 40) if value else ""
 
 
 def _device_text(device: NamedDevice) -> str:
@@ -145,6 +163,5 @@ def _device_text(device: NamedDevice) -> str:
         parts.append(f"{stats.power:.1f} W")
     if stats.frequency_mhz is not None:
         parts.append(f"{stats.frequency_mhz:.0f} MHz")
-    details = [(name, value) for name, value in stats.details.items() if value]  # not "missing 0"
-    parts += [f"{name} {printable(value, 40)}" for name, value in details]
+    parts += [f"{name} {text}" for name, value in stats.details.items() if (text := _detail(value))]
     return " · ".join(parts)

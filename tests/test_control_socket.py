@@ -21,6 +21,7 @@ from stratum_client.api.control_lines import (
     MAX_LINE,
     MAX_LINES_AT_ONCE,
     ControlSession,
+    Handler,
     Order,
     OrderError,
 )
@@ -160,7 +161,7 @@ def crash(order: Order) -> Mapping[str, object]:
     raise ZeroDivisionError("a plug-in's bug")
 
 
-HANDLERS = {
+HANDLERS: Mapping[str, Handler] = {
     "echo": lambda order: {"by": order.by, **order.fields},
     "refuse": lambda order: follow("refuse", {}),
     "text": lambda order: {"is": order.text("key")},
@@ -340,7 +341,7 @@ async def test_who_does_not_read_is_hung_up_on_and_others_are_served(
         with socket.socket(socket.AF_UNIX) as deaf:
             deaf.connect(str(server.path))
             async with asyncio.timeout(PATIENCE):
-                while not server.connections:
+                while not server.connections:  # noqa: ASYNC110  # the kernel tells the server
                     await asyncio.sleep(0)
             [connection] = server.connections
             deaf.send(b'{"do": "big"}\n' * 3)

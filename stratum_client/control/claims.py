@@ -115,6 +115,9 @@ class Decision:
         return Setpoint(run=limit.run, reason=self.reason, watts=limit.watts, mhz=limit.mhz)
 
 
+UNBOUND = Decision()
+
+
 @dataclass(frozen=True, slots=True)
 class Claims:
     """All claims in force, one of each key; each change returns a new collection."""

@@ -1,0 +1,17 @@
+"""Whether the rig does what it is meant to do, in one sentence; pure."""
+
+from stratum_client.stats import PoolState, RigStats
+
+
+def health_of(stats: RigStats) -> tuple[bool, str]:
+    """Return whether all is as intended: a pool serves, or all devices are meant to rest."""
+    serving = [pool.name for pool in stats.pools if pool.state is PoolState.MINING]
+    resting = bool(stats.devices) and all(not d.decision.limit.run for d in stats.devices)
+    if resting:
+        return True, f"idle as intended: {stats.devices[0].decision.reason}"
+    if serving:
+        return True, f"pool {', '.join(serving)} serves"
+    if not stats.pools:
+        return False, "there is no pool"
+    states = (f"{p.name} is {p.state}{': ' * bool(p.problem)}{p.problem}" for p in stats.pools)
+    return False, f"no pool serves: {'; '.join(states)}"
