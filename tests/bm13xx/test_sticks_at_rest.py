@@ -1,5 +1,7 @@
 """Sticks that a killed process left behind are put to rest through their bridges, by either way."""
 
+import asyncio
+import threading
 from random import Random
 
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from drivers.api import Context, PortInfo, SafeOff
 from drivers.bm13xx.controls import SafeOffError
 from drivers.bm13xx.driver import DRIVERS, StickDriver
-from drivers.bm13xx.emulated_sticks import emulated_stick
+from drivers.bm13xx.emulated_sticks import emulated_stick, micro_of
 from drivers.bm13xx.emulated_usb_plug import EmulatedStickPort
 from drivers.bm13xx.guarded_stick import GuardedStickDriver
 from drivers.bm13xx.sticks.table import GUARDED_STICKS, STICKS
@@ -18,6 +20,7 @@ from drivers.transports.emulated_usb.kernel_ttys import KernelTtys
 from tests.bm13xx.device_rig import RecordingMiner
 from tests.bm13xx.test_sticks import context
 
+PATIENCE = 30.0
 WITH_RESET = [name for name, stick in STICKS.items() if stick.reset]
 WITHOUT_RESET = [name for name, stick in STICKS.items() if not stick.reset]
 
@@ -125,3 +128,32 @@ async def test_an_emulated_stick_can_be_put_to_rest_by_its_name() -> None:
     seen = await driver.safe_off(PortInfo(paths=("emulated:newpac",)), {}, quiet())
 
     assert seen == ("chips held in reset",)
+
+
+async def test_a_second_order_to_end_changes_nothing_about_the_chips() -> None:
+    stick = emulated_stick("compac-a1", random=Random(3), scale=2.0**-22)
+    port, miner = EmulatedStickPort(stick, random=Random(4)), RecordingMiner()
+    driver, micro = DRIVERS["compac-a1"], micro_of(stick)
+    assert isinstance(driver, GuardedStickDriver)
+    assert micro
+    device = driver.on_port(port, {"scale": 2.0**-22, "frequency": 60}, context(miner))
+    task = asyncio.create_task(device.run())
+    miner.ended = task.done
+    await miner.until(lambda: micro.regulator, PATIENCE)
+
+    for _ in range(2):
+        task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait([task], timeout=PATIENCE)
+    threads = [one for one in threading.enumerate() if one.name.startswith("usb ")]
+    for thread in threads:
+        await asyncio.to_thread(thread.join, PATIENCE)
+    await asyncio.sleep(0)  # what the bridge told the chips
+
+    assert is_off(port)
+    assert not port.usb.handles
+
+
+def is_off(port: EmulatedStickPort) -> bool:
+    micro = micro_of(port.device)
+    return port.device.chain.dead and micro is not None and not (micro.enabled or micro.regulator)
