@@ -29,7 +29,7 @@ class PoolArguments:
     password_file: str | None = None
     proxy: str | None = field(default=None, repr=False)
     pin: str | None = None
-    insecure: bool = False
+    insecure: bool | None = None
 
     def table(self) -> dict[str, object]:
         """Return what is given, as a table of a file would have it."""

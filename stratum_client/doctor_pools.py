@@ -4,11 +4,13 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from shlex import quote
 
 from stratum_client.config import PoolConfig
 from stratum_client.doctor import Check, Status
 from stratum_client.errors import AuthorizationError, ConnectError
+from stratum_client.link_text import link_warning, link_words
 from stratum_client.pool_probe import ProbeReport, probe
 
 RESOLVE_WAIT = 10.0
@@ -57,6 +59,8 @@ def pool_checks(found: Iterable[PoolFacts]) -> list[Check]:
 
 
 async def _tried(pool: PoolConfig, resolve: Resolve, ask: Probe) -> PoolFacts:
+    if pool.via:  # resolving the name here would tell whom the proxy is to hide
+        return await _asked(pool, (), ask)
     try:
         async with asyncio.timeout(RESOLVE_WAIT):
             addresses = await resolve(pool.url.host, pool.url.port)
@@ -64,6 +68,10 @@ async def _tried(pool: PoolConfig, resolve: Resolve, ask: Probe) -> PoolFacts:
         return PoolFacts(pool=pool, error=f"no answer within {RESOLVE_WAIT:g} s")
     except (OSError, UnicodeError) as error:
         return PoolFacts(pool=pool, error=getattr(error, "strerror", None) or str(error))
+    return await _asked(pool, addresses, ask)
+
+
+async def _asked(pool: PoolConfig, addresses: tuple[str, ...], ask: Probe) -> PoolFacts:
     try:
         return PoolFacts(pool=pool, addresses=addresses, report=await ask(pool))
     except ConnectError as error:
@@ -71,6 +79,8 @@ async def _tried(pool: PoolConfig, resolve: Resolve, ask: Probe) -> PoolFacts:
 
 
 def _checks(facts: PoolFacts) -> list[Check]:
+    if facts.pool.via:
+        return [_session_check(facts)]
     return [_name_check(facts), *([_session_check(facts)] if facts.addresses else [])]
 
 
@@ -95,15 +105,30 @@ def _session_check(facts: PoolFacts) -> Check:
         problem = str(report.error)
         if isinstance(report.error, AuthorizationError):
             problem += "; user or password is wrong there"
+    test = f"stratum-client pools test {quote(url)} --user {quote(pool.user)}{_way(pool)}"
     if not problem and report is not None:
-        return Check(name=name, text=f"{url}: {_times(report)}")
-    test = f"stratum-client pools test {quote(url)} --user {quote(pool.user)}"
+        warning = link_warning(report.link, datetime.now(tz=UTC)) if report.link else ""
+        text = f"{url}: {_times(report)}"
+        if warning:
+            return Check(name=name, status=Status.WARNING, text=f"{text}; {warning}", fix=test)
+        return Check(name=name, text=text)
     text = problem if pool.url.address in problem else f"{url}: {problem}"
     return Check(name=name, status=Status.FAIL, text=text, fix=test)
 
 
+def _way(pool: PoolConfig) -> str:
+    """Return the options that go the way of ``pool``; a proxy's login is left out."""
+    words = [f"--proxy {quote(str(pool.via))}"] if pool.via else []
+    if pool.trust.verify == "pin":
+        words.append(f"--pin {pool.trust.pin_sha256[0].hex()}")
+    if pool.trust.verify == "insecure":
+        words.append("--insecure")
+    return "".join(f" {word}" for word in words)
+
+
 def _times(report: ProbeReport) -> str:
-    words = [f"connected in {1000 * report.connect_seconds:.0f} ms"]
+    words = [link_words(report.link)] if report.link and link_words(report.link) else []
+    words += [f"connected in {1000 * report.connect_seconds:.0f} ms"]
     if report.round_trip is not None:
         words.append(f"answered in {1000 * report.round_trip:.0f} ms")
     words.append("logged in" if report.authorized else "not logged in")

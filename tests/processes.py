@@ -11,7 +11,7 @@ import subprocess
 import sys
 import termios
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fcntl import ioctl
 from pathlib import Path
 from typing import IO, Any
@@ -47,13 +47,19 @@ class Running:
     """One `stratum-client` process; output is kept as it comes."""
 
     def __init__(
-        self, *arguments: str, folder: Path, width: int | None = None, warnings: str = "error"
+        self,
+        *arguments: str,
+        folder: Path,
+        width: int | None = None,
+        warnings: str = "error",
+        more: Mapping[str, str] | None = None,
     ) -> None:
         environment = {
             **{name: value for name, value in os.environ.items() if name in {"PATH", "LANG"}},
             "HOME": str(folder),
             "XDG_STATE_HOME": str(folder / "state"),
             "PYTHONWARNINGS": warnings,
+            **(more or {}),
         }
         command = [sys.executable, "-m", "stratum_client", *arguments]
         self._changed = threading.Condition()
@@ -137,7 +143,7 @@ def pool(*arguments: str, folder: Path) -> Iterator[tuple[Running, str]]:
     """Run the embedded pool; yield it and its URL. Its summary is JSON."""
     words = ("pool", "--listen", "127.0.0.1:0", "--json", *arguments)
     with running(*words, folder=folder) as run:
-        yield run, run.wait_for(r"stratum\+tcp://127\.0\.0\.1:\d+")[0]
+        yield run, run.wait_for(r"stratum\+(?:tcp|ssl)://127\.0\.0\.1:\d+")[0]
 
 
 def said(*arguments: str, folder: Path) -> tuple[int, str, str]:

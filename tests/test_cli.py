@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from stratum_client.cli import VERBS
+from tests.certificates import Authority
 from tests.processes import Running, is_alive, pool, running, said
 from tests.terminal_screen import Screen
 
@@ -320,6 +321,37 @@ def test_pools_test_checks_whom_the_coinbase_pays(tmp_path: Path) -> None:
     assert wrong_code == 2
     assert "--address" in wrong
     assert "wrong checksum" in wrong
+
+
+def test_pools_test_shows_tls_with_the_pin_that_a_second_call_may_use(tmp_path: Path) -> None:
+    own = Authority(tmp_path).self_signed("own", "DNS:localhost")
+    files = ("--tls-cert", str(own.certificate), "--tls-key", str(own.key))
+    with pool(*files, folder=tmp_path) as (_, url):
+        words = ("pools", "test", url, "--user", "me", "--json")
+        code, out, _ = said(*words, folder=tmp_path)
+        seen_code, seen, _ = said(*words, "--insecure", folder=tmp_path)
+        facts = json.loads(seen)
+        pinned_code, pinned, _ = said(*words, "--pin", facts["pin_sha256"], folder=tmp_path)
+
+    assert (code, seen_code, pinned_code) == (1, 0, 0)
+    assert facts["pin_sha256"] == own.key_digest().hex()
+    assert facts["pin_sha256"] in json.loads(out)["error"]
+    assert facts["certificate_sha256"] == own.digest().hex()
+    assert facts["tls"].startswith("TLSv1.3")
+    assert facts["certificate"] == "CN=own"
+    assert facts["names"] == ["localhost"]
+    assert "NOTHING" in facts["trusted_by"]
+    assert json.loads(pinned)["trusted_by"] == "its pin"
+
+
+def test_the_pool_refuses_a_certificate_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "junk").write_text("junk")
+
+    for words in (("--tls-cert", str(tmp_path / "junk")), ("--tls-key", "x")):
+        code, _, err = said("pool", *words, folder=tmp_path)
+        assert code == 2
+        assert words[0] in err
+        assert "Traceback" not in err
 
 
 def test_pools_test_fails_in_plain_words(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """The arguments of ``stratum-client pool``, and the settings made of them."""
 
 import argparse
+import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -28,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=("127.0.0.1", 3333),
         help="where to listen (default: 127.0.0.1:3333; port 0 takes any free one)",
     )
+    parser.add_argument(
+        "--tls-cert", metavar="FILE", type=Path, help="serve by TLS, with this certificate (PEM)"
+    )
+    parser.add_argument("--tls-key", metavar="FILE", type=Path, help="the key to it (PEM)")
     parser.add_argument(
         "--profile",
         choices=list(PROFILES),
@@ -76,6 +81,20 @@ def settings_of(args: argparse.Namespace) -> PoolSettings:
         )
     except ValueError as error:
         raise ConfigError("pool", str(error)) from error
+
+
+def tls_of(args: argparse.Namespace) -> ssl.SSLContext | None:
+    """Return the context of a pool by TLS, None for plain TCP; raises ConfigError."""
+    if args.tls_cert is None:
+        if args.tls_key is not None:
+            raise ConfigError("--tls-key", "needs --tls-cert, the certificate to it")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(args.tls_cert, args.tls_key)
+    except OSError as error:  # SSLError is one
+        raise ConfigError("--tls-cert", f"of no use: {error.strerror or error}") from error
+    return context
 
 
 def _add_run_arguments(parser: argparse.ArgumentParser) -> None:

@@ -37,11 +37,11 @@ async def serve(args: argparse.Namespace) -> int:
     if None in args.faults:
         _Printer(sys.stdout).line(catalogue())
         return EXIT_OK
-    settings = arguments.settings_of(args)
+    settings, tls = arguments.settings_of(args), arguments.tls_of(args)
     _keep_the_log_quiet()
     stopped = asyncio.Event()
     printer = _Printer(sys.stderr if args.json else sys.stdout, stopped)
-    pool = EmulatedPool(settings, on_event=printer.event)
+    pool = EmulatedPool(settings, on_event=printer.event, tls=tls)
     with _set_by_signals(stopped):
         try:
             await pool.start()
@@ -49,7 +49,7 @@ async def serve(args: argparse.Namespace) -> int:
             _Printer(sys.stderr).line(_why_not(error, *args.listen))
             return EXIT_FAILED
         try:
-            printer.line(_greeting(pool))
+            printer.line(_greeting(pool, "stratum+ssl" if tls else "stratum+tcp"))
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(args.duration):
                     await stopped.wait()
@@ -83,12 +83,12 @@ class _Printer:
                 self._stopped.set()
 
 
-def _greeting(pool: EmulatedPool) -> str:
+def _greeting(pool: EmulatedPool, scheme: str) -> str:
     settings = pool.settings
     host = f"[{settings.listen_host}]" if ":" in settings.listen_host else settings.listen_host
     faults = "".join(f", fault {fault.name}" for fault in settings.faults)
     profile, difficulty = settings.profile.name, settings.first_difficulty
-    return f"{profile} pool at stratum+tcp://{host}:{pool.port}, difficulty {difficulty:g}{faults}"
+    return f"{profile} pool at {scheme}://{host}:{pool.port}, difficulty {difficulty:g}{faults}"
 
 
 def _keep_the_log_quiet() -> None:

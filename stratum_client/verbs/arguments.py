@@ -57,7 +57,7 @@ def add_way_arguments(
     flag = {"action": action, "nargs": 0} if action else {"action": "store_true"}
     group.add_argument(
         "--insecure",
-        **flag,  # type: ignore[arg-type]  # argparse wants each by itself
+        **flag,
         help="take any TLS certificate: whoever is in between can steal the shares",
     )
 

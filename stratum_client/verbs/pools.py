@@ -10,10 +10,12 @@ from stratum_client.bitcoin_address import AddressError, script_of
 from stratum_client.config import PayoutConfig, PoolConfig
 from stratum_client.config_arguments import PoolArguments, with_arguments
 from stratum_client.errors import ConfigError, ConnectError
+from stratum_client.link_text import link_facts
 from stratum_client.payee import address_of, network_of
 from stratum_client.payout import PayoutCheck
 from stratum_client.pool_probe import ProbeReport, probe
 from stratum_client.status_text import scaled
+from stratum_client.verbs.arguments import add_way_arguments
 from stratum_client.wire import printable
 
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -29,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test.add_argument("--user", required=True, metavar="USER", help="ADDRESS.WORKER or account")
     test.add_argument("--password", metavar="PASSWORD", help="default: x")
     test.add_argument("--password-file", metavar="FILE", type=Path, help="file with the password")
+    add_way_arguments(test)
     test.add_argument("--address", metavar="ADDRESS", help="whom the coinbase must pay")
     test.add_argument(
         "--min-percent", metavar="N", type=float, default=97.0, help="how much of it; default: 97"
@@ -43,6 +46,9 @@ def run(options: argparse.Namespace) -> int:
         user=options.user,
         password=options.password,
         password_file=str(options.password_file) if options.password_file else None,
+        proxy=options.proxy,
+        pin=options.pin,
+        insecure=options.insecure,
     )
     [pool] = with_arguments(None, pools=[arguments], environ=os.environ).pools
     payout = _payout_of(options)
@@ -88,6 +94,8 @@ def _facts(pool: PoolConfig, report: ProbeReport) -> dict[str, object]:
         "ok": report.error is None,
         "connect_ms": round(1000 * report.connect_seconds, 1),
     }
+    if report.link:
+        facts |= link_facts(report.link)
     if report.round_trip is not None:
         facts["answer_ms"] = round(1000 * report.round_trip, 1)
     if report.extensions:
