@@ -2,7 +2,8 @@
 
 Only the module of the verb that was asked for is imported, so that every verb starts quickly.
 Exit codes: 0 done; 1 it did not work out, the reason is on stderr; 2 wrong arguments or
-configuration; 130 stopped at once by a second signal.
+configuration; 3 there was no pool for too long (where work.no_pool_action is "exit"); 130 stopped
+at once by a second signal.
 """
 
 import argparse
@@ -36,7 +37,8 @@ VERBS = {
 
 EPILOG = """\
 exit codes: 0 done, 1 it did not work out (the reason is on stderr), 2 wrong arguments or
-configuration, 130 stopped at once by a second signal.
+configuration, 3 there was no pool for too long (where work.no_pool_action is "exit"), 130 stopped
+at once by a second signal.
 """
 
 

@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from drivers.api import Clock, DeviceStats, Log
+from drivers.api import Clock, DeviceState, DeviceStats, Log
 from stratum_client import __version__
 from stratum_client.api.control_lines import Handler
 from stratum_client.api.control_socket import ControlSocket
 from stratum_client.api.rim import Rim
-from stratum_client.config import Config
+from stratum_client.config import Config, PoolConfig
 from stratum_client.device_control import FILE_NAME, DeviceControl
 from stratum_client.device_finder import Verdict
 from stratum_client.device_orders import DeviceOrders
@@ -27,6 +27,8 @@ from stratum_client.fleet import Fleet, bound
 from stratum_client.loop_lag import LoopLag
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
+from stratum_client.pool_set import PoolSet
+from stratum_client.pool_watcher import PoolWatcher
 from stratum_client.rims import PlainRims, Rims
 from stratum_client.state_file import StateFile
 from stratum_client.stats import NamedDevice, RigStats, ShareCounts
@@ -39,7 +41,7 @@ ANSWER_WAIT = 1.0
 DEVICE_WAIT = 1.2
 """How long a clean end waits for devices to come to rest before it asks what pools still owe."""
 
-EXIT_OK = 0
+EXIT_OK, EXIT_NO_POOL = 0, 3
 
 
 class Daemon:
@@ -61,7 +63,7 @@ class Daemon:
         log_for: Callable[[str], Log],
         rims: Rims | None = None,
     ) -> None:
-        self.miner = Miner(clock, submit_stale=any(pool.submit_stale for pool in config.pools))
+        self.miner = Miner(clock)
         self._config = config
         self._clock = clock
         self._rims = rims or PlainRims()
@@ -69,18 +71,18 @@ class Daemon:
         self._started = clock.monotonic()
         self._stop = asyncio.Event()
         self._last_words: dict[str, DeviceStats] = {}
-        self.pools = [
-            Pool(
-                pool,
-                self.miner,
-                clock=clock,
-                random=random,
-                log=bound(log_for("pool"), pool=pool.name),
-                hashrate=self._rims.hashrate(pool.name, self.hashrate),
-                rim=self._rims.pool(pool.name),
-            )
-            for pool in config.pools
-        ]
+        self._random = random
+        self._exit_code = EXIT_OK
+        self.pools = PoolSet(
+            config.pools,
+            config.work,
+            self.miner,
+            self._make_pool,
+            clock=clock,
+            log=log_for("pool"),
+            hashrates=self.hashrates,
+            give_up=self._give_up,
+        )
         self._lag = LoopLag(log_for("daemon"))
         self.control = DeviceControl(
             lambda: self.fleet.devices,
@@ -112,10 +114,7 @@ class Daemon:
     async def _mine(self) -> int:
         gc.freeze()  # a full collection need not look at what start-up made: 18 ms become 0.2
         async with asyncio.TaskGroup() as group:
-            pools = [
-                group.create_task(pool.run(), name=f"pool {pool.config.name}")
-                for pool in self.pools
-            ]
+            pools = group.create_task(self.pools.run(), name="pools")
             devices = group.create_task(self.fleet.run(), name="devices")
             services = [
                 group.create_task(self.control.run(), name="control"),
@@ -128,10 +127,10 @@ class Daemon:
             self._last_words = {device.name: device.stats for device in self.snapshot().devices}
             devices.cancel()
             await asyncio.wait([devices], timeout=DEVICE_WAIT)
-            await asyncio.gather(*(pool.drain(ANSWER_WAIT) for pool in self.pools))
-            for task in (*pools, *services):
+            await self.pools.drain(ANSWER_WAIT)
+            for task in (pools, *services):
                 task.cancel()
-        return EXIT_OK
+        return self._exit_code
 
     def stop(self) -> None:
         """Begin the end: devices first, pools when they have answered."""
@@ -160,6 +159,36 @@ class Daemon:
         status = StatusOrders(self.snapshot)
         return {**status.handlers, **devices.handlers, **self.control.handlers}
 
+    def _make_pool(self, config: PoolConfig, watcher: PoolWatcher) -> Pool:
+        name = config.name
+        return Pool(
+            config,
+            self.miner,
+            clock=self._clock,
+            random=self._random,
+            log=bound(self._log_for("pool"), pool=name),
+            hashrate=self._rims.hashrate(name, lambda: self.hashrate() * self.pools.part(name)),
+            rim=self._rims.pool(name),
+            watcher=watcher,
+        )
+
+    def _give_up(self) -> None:
+        """End, for there has been no pool for too long and the configuration wants that."""
+        if not self._stop.is_set():
+            self._log_for("daemon").error("daemon.no_pool", reason=self.pools.reason)
+            self._exit_code = EXIT_NO_POOL
+            self.stop()
+
+    def hashrates(self) -> Mapping[str, float]:
+        """Return the H/s of each device that hashes: what it claims, else what it has proven."""
+        now = self._clock.monotonic()
+        snapshots = (device.snapshot(now) for device in self.fleet.devices)
+        return {
+            device.name: device.stats.claimed_hashrate or device.counts.recent_hashrate
+            for device in snapshots
+            if device.stats.state is DeviceState.MINING
+        }
+
     def hashrate(self) -> float:
         """Return H/s: what devices claim of themselves, else what they have proven."""
         now = self._clock.monotonic()
@@ -174,8 +203,9 @@ class Daemon:
             version=__version__,
             uptime=now - self._started,
             counts=ShareCounts.of(self.miner.tally, now),
-            pools=tuple(pool.snapshot(now) for pool in self.pools),
+            pools=self.pools.snapshot(now),
             devices=tuple(self._device_snapshot(device, now) for device in self.fleet.devices),
+            work=self.pools.reason,
             claims=self.control.claims.in_force(self._clock.wall()).claims,
             loop_lag=self._lag.worst(),
             idle_after=self.control.idle_after,

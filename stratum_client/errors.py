@@ -114,6 +114,10 @@ class AuthorizationError(PoolRefusedError):
         self.user = user
 
 
+class PoolOrderError(Exception):
+    """An order about pools makes no sense, such as one about a pool that there is not."""
+
+
 class ConfigError(Exception):
     """A setting is wrong: ``path`` says where, ``problem`` what and what to do about it."""
 

@@ -4,7 +4,7 @@ Pure; takes `now`, a monotonic time in seconds. The shell tells what happens at 
 for a `Decision` after that and at the moment that the last decision names; nothing is polled.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from stratum_client.config_work import WorkConfig
@@ -63,6 +63,10 @@ class PoolPolicy:
         """Return the quotas of these pools."""
         return {name: self._pools[name].quota for name in names}
 
+    def is_enabled(self, name: str) -> bool:
+        """Return whether a pool may take part."""
+        return self._pools[name].enabled
+
     def add(self, name: str, now: float, *, quota: float = 1.0, patience: float = 15.0) -> None:
         """Take a pool in, as the last one."""
         assert name not in self._pools
@@ -94,6 +98,11 @@ class PoolPolicy:
         self._settings = settings
         for pool in self._pools.values():
             pool.failback_after = settings.failback_after
+
+    def arrange(self, names: Sequence[str]) -> None:
+        """Put the pools into this order; all must be named."""
+        assert set(names) == self._pools.keys()
+        self._pools = {name: self._pools[name] for name in names}
 
     def use(self, name: str | None) -> None:
         """Let this pool alone serve, whatever its state, until released by None.

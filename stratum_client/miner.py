@@ -37,6 +37,14 @@ class JobListener(Protocol):
         ...
 
 
+class WorkPlan(Protocol):
+    """Who says where work comes from."""
+
+    def pool_for(self, seat: str) -> str | None:
+        """Return the pool that the seat's next work comes from, None for no work."""
+        ...
+
+
 class ShareWitness(Protocol):
     """Who is told of every share: when it is found, and once when its fate is known."""
 
@@ -61,10 +69,12 @@ class _LiveJob:
 
 
 class _PoolSide:
-    """One pool's jobs and search spaces."""
+    """One pool's jobs and search spaces; a ``held`` job is worked on for nobody."""
 
-    def __init__(self, link: PoolLink, now: float) -> None:
+    def __init__(self, link: PoolLink, now: float, *, submit_stale: bool) -> None:
         self.link = link
+        self.submit_stale = submit_stale
+        self.held = False
         self.tally = Tally.starting(now)
         self.current: _LiveJob | None = None
         self.live: dict[int, _LiveJob] = {}
@@ -72,19 +82,24 @@ class _PoolSide:
 
 
 class Seat:
-    """One device's place at the miner; implements `drivers.api.Miner`."""
+    """One device's place at the miner; implements `drivers.api.Miner`.
+
+    ``pool`` is where its last work came from, None when there was none.
+    """
 
     def __init__(self, hub: "Miner", name: str, tally: Tally) -> None:
         self.name = name
         self.tally = tally
         self.listener: JobListener | None = None
         self.waits = False
+        self.pool: str | None = None
         self._hub = hub
 
     def next_work(self) -> PoolWork | None:
         """Return fresh work that no other device has, or None when there is nothing to do."""
-        work = self._hub.next_work()
+        work = self._hub.next_work(self.name)
         self.waits = work is None
+        self.pool = work.job.session.pool if work else None
         return work
 
     def found(self, solution: Solution) -> float:
@@ -93,57 +108,96 @@ class Seat:
 
 
 class Miner:
-    """Everything between `mining.notify` and `mining.submit` that is not bytes."""
+    """Everything between `mining.notify` and `mining.submit` that is not bytes.
 
-    def __init__(
-        self, clock: Clock, *, extranonce2_start: int = 0, submit_stale: bool = False
-    ) -> None:
+    Until told to follow a plan, all work comes from the first pool that has a job. With
+    ``hold_jobs`` devices go on with the job of a pool that is gone, for nobody, to stay warm.
+    """
+
+    def __init__(self, clock: Clock, *, extranonce2_start: int = 0) -> None:
+        self.hold_jobs = False
         self.seats: dict[str, Seat] = {}
         self.witness: ShareWitness | None = None
         self.tally = Tally.starting(clock.monotonic())
         self._clock = clock
         self._extranonce2_start = extranonce2_start
-        self._submit_stale = submit_stale
         self._pools: dict[str, _PoolSide] = {}
+        self._plan: WorkPlan | None = None
 
     # --- pools ---
 
-    def add_pool(self, name: str, link: PoolLink) -> Tally:
-        """Take a pool in; return the tally kept for it."""
-        self._pools[name] = _PoolSide(link, self._clock.monotonic())
+    def add_pool(self, name: str, link: PoolLink, *, submit_stale: bool = False) -> Tally:
+        """Take a pool in; return the tally kept for it.
+
+        With ``submit_stale`` it is sent shares of jobs that it has called off.
+        """
+        now = self._clock.monotonic()
+        self._pools[name] = _PoolSide(link, now, submit_stale=submit_stale)
         return self._pools[name].tally
 
+    def remove_pool(self, name: str) -> None:
+        """Forget a pool and its jobs; what is still found for it is discarded."""
+        del self._pools[name]
+        self.plan_changed()
+
+    def follow(self, plan: WorkPlan) -> None:
+        """Take work from where ``plan`` says from now on."""
+        self._plan = plan
+        self.plan_changed()
+
+    def plan_changed(self) -> None:
+        """Let each device whose work comes from another pool now fetch it, in this very call.
+
+        Older work is not called worthless then: late nonces go to the pool of their job.
+        """
+        for seat in self.seats.values():
+            side = self._side_for(seat.name)
+            wanted = side.current.job.session.pool if side and side.current else None
+            if seat.listener and wanted != seat.pool:
+                seat.listener.job_changed(clean=wanted is None)
+
     def job_arrived(self, job: Job) -> None:
-        """Make ``job`` the one that all devices mine from now on."""
+        """Make ``job`` the one that devices mine for its pool from now on."""
         side = self._pools[job.session.pool]
-        last = side.current.job if side.current else None
+        last = side.current.job if side.current and not side.held else None
         clean = job.clean or last is None or not _may_go_on(last, job)
         twin = next((t for t in side.live.values() if t.job.is_same_task(job)), None)
         if clean:
             side.live.clear()
         self._expire(side, job)
         side.current = side.live[job.serial] = _LiveJob(job, twin)
-        self._tell_devices(clean=clean)
+        side.held = False
+        self._tell_devices(side, clean=clean)
 
     def pool_gone(self, name: str) -> None:
         """Forget a pool's jobs: it has been away too long for them to be worth anything."""
-        side = self._pools[name]
-        if side.current:
-            side.current = None
-            side.live.clear()
-            self._tell_devices(clean=True)
+        side = self._pools.get(name)
+        if side is None or side.current is None or side.held:
+            return
+        side.live.clear()
+        if self.hold_jobs:
+            side.held = True
+            return
+        working = [
+            s for s in self.seats.values() if name == s.pool or self._side_for(s.name) is side
+        ]
+        side.current = None
+        for seat in working:
+            if seat.listener:
+                seat.listener.job_changed(clean=True)
 
     def current_job(self, name: str) -> Job | None:
         """Return the job that is mined for a pool."""
-        current = self._pools[name].current
-        return current.job if current else None
+        side = self._pools[name]
+        return side.current.job if side.current and not side.held else None
 
     def share_ended(self, share: Share, fate: Fate, reason: str = "") -> None:
         """Count what became of a share; pools call this once for each they were given."""
         if self.witness:
             self.witness.ended(share, fate, reason)
         now = self._clock.monotonic()
-        self._pools[share.job.session.pool].tally.ended(share, fate, now, reason)
+        if side := self._pools.get(share.job.session.pool):
+            side.tally.ended(share, fate, now, reason)
         self.tally.ended(share, fate, now, reason)
         if seat := self.seats.get(share.device):
             seat.tally.ended(share, fate, now, reason)
@@ -151,7 +205,7 @@ class Miner:
     def wake_waiting(self) -> None:
         """Offer work again to devices that got none: time may have opened a search space."""
         for seat in self.seats.values():
-            if seat.waits and seat.listener and self._has_work():
+            if seat.waits and seat.listener and self._has_work(seat.name):
                 seat.listener.job_changed(clean=False)
 
     # --- devices ---
@@ -162,9 +216,9 @@ class Miner:
             self.seats[name] = Seat(self, name, Tally.starting(self._clock.monotonic()))
         return self.seats[name]
 
-    def next_work(self) -> PoolWork | None:
-        """Return work with an extranonce2 (and ntime) that nobody has had, or None."""
-        side = self._serving()
+    def next_work(self, seat: str = "") -> PoolWork | None:
+        """Return work for a seat, with an extranonce2 (and ntime) that nobody has had, or None."""
+        side = self._side_for(seat)
         if side is None or side.current is None:
             return None
         live = side.current
@@ -206,8 +260,8 @@ class Miner:
     # --- inside ---
 
     def _judge(self, share: Share, seat: Seat, now: float) -> None:
-        side = self._pools[share.job.session.pool]
-        live = side.live.get(share.job.serial)
+        side = self._pools.get(share.job.session.pool)
+        live = side.live.get(share.job.serial) if side else None
         key = share.extranonce2, share.ntime, share.nonce, share.version
         if live and key in live.found:
             self.share_ended(share, Fate.DISCARDED, "duplicate")
@@ -216,19 +270,23 @@ class Miner:
             live.found.add(key)
         if self.witness:
             self.witness.found(share)
-        for tally in (self.tally, side.tally, seat.tally):
-            tally.solved(share, now)
-        if live or share.is_block or self._submit_stale:
+        for tally in (self.tally, side.tally if side else None, seat.tally):
+            if tally:
+                tally.solved(share, now)
+        if side and (live or share.is_block or (side.submit_stale and not side.held)):
             side.link.submit(share)
         else:
-            self.share_ended(share, Fate.DISCARDED, "stale")
+            reason = "stale" if side and not side.held else "of no pool"
+            self.share_ended(share, Fate.DISCARDED, reason)
 
-    def _serving(self) -> _PoolSide | None:
-        """Return the pool that gets the next work: the first that has a job."""
-        return next((side for side in self._pools.values() if side.current), None)
+    def _side_for(self, seat: str) -> _PoolSide | None:
+        """Return the pool that a seat's next work comes from."""
+        if self._plan is None:
+            return next((side for side in self._pools.values() if side.current), None)
+        return self._pools.get(self._plan.pool_for(seat) or "")
 
-    def _has_work(self) -> bool:
-        side = self._serving()
+    def _has_work(self, seat: str) -> bool:
+        side = self._side_for(seat)
         if side is None or side.current is None:
             return False
         live = side.current
@@ -258,9 +316,10 @@ class Miner:
         while len(side.live) >= MAX_JOBS:
             del side.live[next(iter(side.live))]
 
-    def _tell_devices(self, *, clean: bool) -> None:
+    def _tell_devices(self, side: _PoolSide, *, clean: bool) -> None:
+        """Tell those who work for a pool that it has a new job."""
         for seat in self.seats.values():
-            if seat.listener:
+            if seat.listener and self._side_for(seat.name) is side:
                 seat.listener.job_changed(clean=clean)
 
 

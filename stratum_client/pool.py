@@ -26,6 +26,7 @@ from stratum_client.job import Job, SessionId
 from stratum_client.miner import Miner
 from stratum_client.pool_shares import PoolShares
 from stratum_client.pool_url import PoolUrl
+from stratum_client.pool_watcher import NobodyWatches, PoolWatcher
 from stratum_client.redirect import (
     MAX_PER_HOUR,
     Redirect,
@@ -75,6 +76,7 @@ class Pool:
         log: Log,
         hashrate: Callable[[], float],
         rim: PoolRim | None = None,
+        watcher: PoolWatcher | None = None,
         blocks: BlockRescue | None = None,
     ) -> None:
         self.config = config
@@ -82,7 +84,7 @@ class Pool:
         self.problem = ""
         self.payout_problem = ""
         self.shares = PoolShares(miner, config.url.host, clock=clock, log=log, blocks=blocks)
-        self.tally = miner.add_pool(config.name, self.shares)
+        self.tally = miner.add_pool(config.name, self.shares, submit_stale=config.submit_stale)
         self.difficulty: float | None = None
         self.round_trip: float | None = None
         self._miner = miner
@@ -90,6 +92,7 @@ class Pool:
         self._log = log
         self._hashrate = hashrate
         self._rim = rim or PlainPoolRim()
+        self._watcher = watcher or NobodyWatches()
         self._route = Route(config)
         self._habits = PoolHabits(host=config.url.host, version_bits=version_bits_of(config))
         self._pauses = RetryPauses(config.deadlines, random)
@@ -115,6 +118,7 @@ class Pool:
         try:
             while True:
                 error = await self._one_session()
+                self._watcher.session_ended(self.config.name, error)
                 pause = self._pause_after(error)
                 self.problem = str(error)
                 self._log.warning("pool.lost", error=str(error), retry_in=round(pause, 1))
@@ -240,6 +244,7 @@ class Pool:
             case ShareAnswered(seconds=seconds):
                 self.round_trip = seconds
                 self.shares.answered(event)
+                self._watcher.share_answered(self.config.name)
             case DifficultyChanged(difficulty=difficulty):
                 self.difficulty = difficulty
                 self._log.info("pool.difficulty", difficulty=float(f"{difficulty:.6g}"))
@@ -277,6 +282,7 @@ class Pool:
         self.problem = ""
         self.difficulty = job.difficulty
         self._miner.job_arrived(job)
+        self._watcher.job_arrived(self.config.name, job)
         self.shares.flush()
         self._log.info(
             "job.new",

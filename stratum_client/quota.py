@@ -70,19 +70,19 @@ class QuotaDealer:
         """Return where a seat works, a new one where it is needed most; None without a pool."""
         if not self._open:
             return None
-        if seat not in self._places:
-            self._places[seat] = _Place("")
+        place = self._places.setdefault(seat, _Place(""))
+        if place.pool not in self._open:
             self._deal([seat])
-        return self._places[seat].pool
+        return place.pool
 
     def turn(self, rates: Mapping[str, float], now: float) -> None:
         """Deal all seats for the next quantum; ``rates`` (H/s) are of the seats that hash now."""
         for seat, rate in rates.items():
             self._places.setdefault(seat, _Place("")).rate = rate if rate > 0 else UNKNOWN_RATE
         self._settle(now)
-        self._places = {seat: place for seat, place in self._places.items() if seat in rates}
-        if self._open:
-            self._deal(self._places)
+        for seat in self._places.keys() - rates.keys():
+            self._places[seat].rate = 0.0
+        self._deal(rates)
         self.next_turn = now + self._quantum
 
     def dealt(self, name: str) -> Dealt | None:
@@ -142,7 +142,8 @@ class QuotaDealer:
             for name, part in self._parts().items()
         }
         for place in staying:
-            owed[place.pool] -= place.rate * self._quantum
+            if place.pool in owed:
+                owed[place.pool] -= place.rate * self._quantum
         for name in sorted(seats, key=lambda seat: (-self._places[seat].rate, seat)):
             place = self._places[name]
             hashes = place.rate * self._quantum

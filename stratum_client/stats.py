@@ -8,6 +8,8 @@ from drivers.api import DeviceStats
 from stratum_client.control.claims import UNBOUND, Claim, Decision
 from stratum_client.job import Fate
 from stratum_client.log_lines import utc
+from stratum_client.pool_roles import PoolRole
+from stratum_client.quota import Dealt
 from stratum_client.tally import Tally
 
 
@@ -66,7 +68,10 @@ class ShareCounts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PoolStats:
-    """One pool; ``round_trip`` (seconds) is of the last share."""
+    """One pool; ``round_trip`` (seconds) is of the last share.
+
+    ``role`` is None for a pool that runs by itself, ``dealt`` where nothing is dealt by quota.
+    """
 
     name: str
     url: str
@@ -78,6 +83,9 @@ class PoolStats:
     network_difficulty: float | None
     round_trip: float | None
     counts: ShareCounts
+    role: PoolRole | None = None
+    role_note: str = ""
+    dealt: Dealt | None = None
 
     def json(self) -> dict[str, object]:
         """Return the pool as docs/control.md describes it."""
@@ -86,6 +94,10 @@ class PoolStats:
             "url": self.url,
             "state": str(self.state),
             "problem": self.problem,
+            "role": str(self.role or ""),
+            "role_note": self.role_note,
+            "quota_wanted": self.dealt.wanted if self.dealt else None,
+            "quota_achieved": self.dealt.achieved if self.dealt else None,
             "user": self.user,
             **self.counts.json(),
             **self.counts.rates_json(),
@@ -142,7 +154,7 @@ class NamedDevice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RigStats:
-    """The whole rig at one moment.
+    """The whole rig at one moment. ``work`` says why work comes from where.
 
     In seconds are ``uptime``, ``loop_lag``, the worst delay of the event loop lately, and
     ``idle_after``, what the last order to rest took.
@@ -154,6 +166,7 @@ class RigStats:
     counts: ShareCounts
     pools: tuple[PoolStats, ...]
     devices: tuple[NamedDevice, ...]
+    work: str = ""
     claims: tuple[Claim, ...] = ()
     loop_lag: float = 0.0
     idle_after: float | None = None
@@ -172,6 +185,7 @@ class RigStats:
             **self.counts.json(),
             "hardware_errors": sum(d.stats.hardware_errors for d in self.devices),
             "claimed_hashrate": self.claimed_hashrate,
+            "work": self.work,
             **self.counts.rates_json(),
             "loop_lag_seconds": self.loop_lag,
             "idle_after_seconds": self.idle_after,

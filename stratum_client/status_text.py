@@ -4,6 +4,7 @@ from drivers.api import DeviceState
 from drivers.header import hashes_to_find, target_of
 from stratum_client.control.claims import Claim
 from stratum_client.job import Fate
+from stratum_client.pool_roles import PoolRole
 from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 from stratum_client.wire import printable
 
@@ -17,7 +18,9 @@ def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
     """Return the live view, one string a line, none longer than ``width`` characters."""
     lines = [f"{title} · up {duration(stats.uptime)}"]
     lines += [_row("limit", _claim_text(claim)) for claim in stats.claims]
-    lines += [_row("pool", _pool_text(pool)) for pool in stats.pools]
+    lines += [_row("pool", _pool_text(pool, one_of=len(stats.pools))) for pool in stats.pools]
+    if stats.work and not (len(stats.pools) == 1 and _serves(stats.pools[0])):
+        lines.append(_row("work", stats.work))
     lines.append(_row("shares", shares_text(stats)))
     lines.append(_row("rate", rate_text(stats)))
     lines += [_row(device.name, _device_text(device)) for device in stats.devices]
@@ -69,7 +72,8 @@ def rate_text(stats: RigStats) -> str:
 def next_share(stats: RigStats) -> str:
     """Return the expected time to the next share in words; empty when it cannot be told."""
     rate = stats.claimed_hashrate or stats.counts.recent_hashrate
-    difficulty = next((pool.difficulty for pool in stats.pools if pool.difficulty), None)
+    known = [pool for pool in stats.pools if pool.difficulty]
+    difficulty = next((pool.difficulty for pool in sorted(known, key=_serves, reverse=True)), None)
     if not rate or not difficulty:
         return ""
     return duration(min(hashes_to_find(target_of(difficulty)) / rate, _FOR_EVER))
@@ -127,8 +131,22 @@ def _claim_text(claim: Claim) -> str:
     return f"{where}{claim.limit}: {claim.reason}"
 
 
-def _pool_text(pool: PoolStats) -> str:
+def _serves(pool: PoolStats) -> bool:
+    return pool.role is PoolRole.SERVING
+
+
+def _role_text(pool: PoolStats) -> str:
+    """Return what a pool is to the rig, and how it fares where work is dealt."""
+    text = f"{pool.role}{': ' if pool.role_note else ''}{pool.role_note}"
+    if pool.dealt and _serves(pool):
+        text += f" {pool.dealt.achieved:.0%} of {pool.dealt.wanted:.0%} wanted"
+    return text
+
+
+def _pool_text(pool: PoolStats, *, one_of: int) -> str:
     parts = [f"{pool.name} {pool.url}", str(pool.state)]
+    if pool.role and (one_of > 1 or pool.role is PoolRole.DISABLED):
+        parts.append(_role_text(pool))
     if pool.problem and pool.state is not PoolState.WAITING:
         parts.append(printable(pool.problem, 120))
     if pool.difficulty is not None:

@@ -39,8 +39,7 @@ class Pools:
         self.decided = self.policy.decide(self.now, in_flight=in_flight)
         return self.decided
 
-    @property
-    def serving(self) -> tuple[str, ...]:
+    def serves(self) -> tuple[str, ...]:
         return self.decide().serving
 
     def up(self, *names: str, height: int | None = None, target: int = TARGET) -> None:
@@ -76,20 +75,20 @@ def well_served(*names: str, **settings: Any) -> Pools:
     pools = Pools(*names, **settings)
     pools.up(*names)
     pools.wait(2 * HOUR)
-    assert pools.serving == names[:1]
+    assert pools.serves() == names[:1]
     return pools
 
 
 def test_the_first_pool_that_is_up_serves_and_a_better_one_may_be_a_little_late() -> None:
     pools = Pools("main", "spare")
-    assert pools.serving == ()
+    assert pools.serves() == ()
 
     pools.up("spare")
-    assert pools.serving == ("spare",)
+    assert pools.serves() == ("spare",)
     pools.wait(PATIENCE)
     pools.up("main")
 
-    assert pools.serving == ("main",)
+    assert pools.serves() == ("main",)
     assert pools.decided.reason == "main is preferred and well"
 
 
@@ -117,27 +116,27 @@ def test_a_blip_of_a_good_pool_is_forgiven_but_not_a_second_one() -> None:
     pools.lose("main")
     pools.wait(PATIENCE)
     pools.up("main")
-    assert pools.serving == ("main",)
+    assert pools.serves() == ("main",)
     pools.wait(7)
     pools.lose("main")
     pools.wait(1)
     pools.up("main")
 
-    assert pools.serving == ("spare",)
+    assert pools.serves() == ("spare",)
     assert pools.last_until("main") == pytest.approx(FAILBACK)
 
 
 def test_a_pool_that_flaps_every_seven_seconds_is_left_alone() -> None:
     pools = well_served("main", "spare")
 
-    switches, before = 0, pools.serving
+    switches, before = 0, pools.serves()
     for _ in range(200):
         pools.lose("main")
         pools.wait(3)
         pools.up("main")
         pools.wait(4)
-        switches += pools.serving != before
-        before = pools.serving
+        switches += pools.serves() != before
+        before = pools.serves()
 
     assert switches == 1
     assert pools.last_until("main") == pytest.approx(FAILBACK - 4)
@@ -161,7 +160,7 @@ def test_failback_starts_anew_with_each_loss() -> None:
     for _ in range(3):
         pools.up("main")
         pools.wait(FAILBACK - 1)
-        assert pools.serving == ("spare",)
+        assert pools.serves() == ("spare",)
         pools.lose("main")
     pools.up("main")
 
@@ -235,7 +234,7 @@ def test_who_takes_over_is_rather_well_than_early_in_order() -> None:
 
     pools.lose("main", Loss.SILENT)
 
-    assert pools.serving == ("third",)
+    assert pools.serves() == ("third",)
     assert pools.last_until("flaky") == pytest.approx(FAILBACK - 5)
 
 
@@ -243,11 +242,11 @@ def test_a_pool_in_disgrace_serves_all_the_same_when_there_is_no_other() -> None
     pools = well_served("main", "spare")
     pools.lose("main", Loss.REJECT_STORM)
     pools.up("main")
-    assert pools.serving == ("spare",)
+    assert pools.serves() == ("spare",)
 
     pools.lose("spare")
 
-    assert pools.serving == ("main",)
+    assert pools.serves() == ("main",)
 
 
 # --- cold standby ---
@@ -285,7 +284,7 @@ def test_a_cold_standby_is_not_connected_for_a_blip() -> None:
     pools.up("main")
 
     assert pools.decided.connect == {"main"}
-    assert pools.serving == ("main",)
+    assert pools.serves() == ("main",)
 
 
 def test_a_cold_standby_that_serves_stays_connected_whatever_the_first_does() -> None:
@@ -298,7 +297,7 @@ def test_a_cold_standby_that_serves_stays_connected_whatever_the_first_does() ->
     for _ in range(5):
         pools.wait(40)
         pools.up("main")
-        assert pools.serving == ("spare",)
+        assert pools.serves() == ("spare",)
         pools.lose("main")
         assert pools.decided.connect == {"main", "spare"}
 
@@ -316,16 +315,16 @@ def test_a_pool_that_is_behind_for_too_long_is_left_and_must_be_well_again() -> 
     pools.wait(HOUR)
 
     pools.up("spare", height=101)
-    assert pools.serving == ("main",)
+    assert pools.serves() == ("main",)
     pools.wait(29)
-    assert pools.serving == ("main",)
+    assert pools.serves() == ("main",)
     pools.wait(1)
     assert pools.decided.serving == ("spare",)
     assert pools.decided.reason == "main: behind the other pools"
     assert pools.policy.role("main", pools.now)[0] is PoolRole.UNHEALTHY
 
     pools.wait(HOUR)
-    assert pools.serving == ("spare",)
+    assert pools.serves() == ("spare",)
     pools.up("main", height=101)
     assert pools.last_until("main") == pytest.approx(FAILBACK)
 
@@ -339,7 +338,7 @@ def test_being_late_with_a_block_is_no_fault() -> None:
         pools.up("spare", height=height)
         pools.wait(25)
         pools.up("main", height=height)
-        assert pools.serving == ("main",)
+        assert pools.serves() == ("main",)
 
 
 @pytest.mark.parametrize(
@@ -355,7 +354,7 @@ def test_pools_on_another_chain_or_of_unknown_height_do_not_count(
 
     pools.wait(HOUR)
 
-    assert pools.serving == ("main",)
+    assert pools.serves() == ("main",)
 
 
 def test_a_standby_that_is_behind_is_passed_over() -> None:
@@ -366,7 +365,7 @@ def test_a_standby_that_is_behind_is_passed_over() -> None:
 
     pools.lose("main", Loss.SILENT)
 
-    assert pools.serving == ("third",)
+    assert pools.serves() == ("third",)
 
 
 def test_a_pool_that_is_behind_nobody_usable_serves() -> None:
@@ -374,11 +373,11 @@ def test_a_pool_that_is_behind_nobody_usable_serves() -> None:
     pools.up("main", height=100)
     pools.up("spare", height=101)
     pools.wait(HOUR)
-    assert pools.serving == ("spare",)
+    assert pools.serves() == ("spare",)
 
     pools.lose("spare")
 
-    assert pools.serving == ("main",)
+    assert pools.serves() == ("main",)
 
 
 # --- rotation and quota ---
@@ -389,7 +388,7 @@ def test_rotation_gives_each_usable_pool_its_turn() -> None:
     pools.up("a", "b", "c")
     seen = []
     for _ in range(4):
-        seen.append(pools.serving)
+        seen.append(pools.serves())
         pools.wait(600)
 
     assert seen == [("a",), ("b",), ("c",), ("a",)]
@@ -401,24 +400,24 @@ def test_rotation_goes_on_after_a_loss_and_skips_who_is_lost() -> None:
     pools.wait(100)
 
     pools.lose("a", Loss.SILENT)
-    assert pools.serving == ("b",)
+    assert pools.serves() == ("b",)
     pools.wait(600)
-    assert pools.serving == ("c",)
+    assert pools.serves() == ("c",)
     pools.wait(600)
-    assert pools.serving == ("b",)
+    assert pools.serves() == ("b",)
     pools.up("a")
     pools.wait(599)
-    assert pools.serving == ("b",)
+    assert pools.serves() == ("b",)
     pools.wait(1)
-    assert pools.serving == ("c",)
+    assert pools.serves() == ("c",)
     pools.wait(600)
-    assert pools.serving == ("a",)
+    assert pools.serves() == ("a",)
 
 
 def test_quota_uses_all_that_are_usable_and_takes_an_outage_back_soon() -> None:
     pools = Pools("a", "b", strategy="quota")
     pools.up("a", "b")
-    assert pools.serving == ("a", "b")
+    assert pools.serves() == ("a", "b")
     pools.wait(60)
 
     pools.lose("b")
@@ -427,10 +426,10 @@ def test_quota_uses_all_that_are_usable_and_takes_an_outage_back_soon() -> None:
     pools.wait(60)
     pools.up("b")
     pools.wait(PATIENCE - 1)
-    assert pools.serving == ("a",)
+    assert pools.serves() == ("a",)
     pools.wait(1)
 
-    assert pools.serving == ("a", "b")
+    assert pools.serves() == ("a", "b")
 
 
 def test_quota_keeps_a_pool_in_disgrace_out_for_long() -> None:
@@ -440,10 +439,10 @@ def test_quota_keeps_a_pool_in_disgrace_out_for_long() -> None:
     pools.up("b")
 
     pools.wait(FAILBACK - 1)
-    assert pools.serving == ("a",)
+    assert pools.serves() == ("a",)
     pools.wait(1)
 
-    assert pools.serving == ("a", "b")
+    assert pools.serves() == ("a", "b")
 
 
 # --- by hand ---
@@ -456,16 +455,16 @@ def test_a_choice_by_hand_is_obeyed_until_it_is_released() -> None:
     assert pools.decide(in_flight=3).serving == ("third",), "at once"
     assert pools.decided.reason == "third was chosen by hand"
     pools.wait(24 * HOUR)
-    assert pools.serving == ("third",)
+    assert pools.serves() == ("third",)
     pools.lose("third")
     assert pools.decided.serving == ()
     assert pools.decided.lingers == "third"
     pools.wait(HOUR)
     pools.up("third")
-    assert pools.serving == ("third",)
+    assert pools.serves() == ("third",)
     pools.policy.use(None)
 
-    assert pools.serving == ("main",)
+    assert pools.serves() == ("main",)
 
 
 def test_a_cold_choice_by_hand_connects_that_pool_alone() -> None:
@@ -486,18 +485,18 @@ def test_a_pool_that_is_disabled_or_removed_serves_no_more_and_a_choice_of_it_en
     pools.decide()
 
     pools.policy.disable("main")
-    assert pools.serving == ("spare",)
+    assert pools.serves() == ("spare",)
     assert pools.decided.reason == "main was disabled"
     assert "main" not in pools.decided.connect
     with pytest.raises(ValueError, match="enable it first"):
         pools.policy.use("main")
     pools.policy.remove("spare")
-    assert pools.serving == ("third",)
+    assert pools.serves() == ("third",)
     assert pools.decided.reason == "spare was removed"
     pools.policy.enable("main", pools.now)
     pools.up("main")
 
-    assert pools.serving == ("main",), "who enables a pool wants it"
+    assert pools.serves() == ("main",), "who enables a pool wants it"
 
 
 def test_a_pool_added_at_run_time_is_a_standby() -> None:
@@ -509,7 +508,7 @@ def test_a_pool_added_at_run_time_is_a_standby() -> None:
     assert pools.policy.role("late", pools.now) == (PoolRole.STANDBY, "")
     pools.lose("main")
 
-    assert pools.serving == ("late",)
+    assert pools.serves() == ("late",)
 
 
 # --- no pool at all ---

@@ -19,11 +19,12 @@ CAPTURED_NTIME = 0x685468D7
 class Rig:
     """A miner with one pool and one device."""
 
-    def __init__(self, *, submit_stale: bool = False) -> None:
+    def __init__(self, *, submit_stale: bool = False, hold_jobs: bool = False) -> None:
         self.clock = ManualClock(wall=CAPTURED_NTIME)
-        self.miner = Miner(self.clock, submit_stale=submit_stale)
+        self.miner = Miner(self.clock)
+        self.miner.hold_jobs = hold_jobs
         self.link = RecordingLink()
-        self.tally = self.miner.add_pool("pool", self.link)
+        self.tally = self.miner.add_pool("pool", self.link, submit_stale=submit_stale)
         self.seat = self.miner.seat("cpu")
         self.listener = self.seat.listener = RecordingListener()
         self.serial = 0

@@ -1,0 +1,339 @@
+"""All pools of a rig: connected as the policy wants, and work taken from those that serve.
+
+The shell around `failover`: pools tell it what happens, it asks the policy and does what that says,
+in the same call stack. A connection is let go only when its shares are answered.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from drivers.api import Clock, Log
+from stratum_client.config import PoolConfig
+from stratum_client.config_work import WorkConfig
+from stratum_client.errors import PoolOrderError, StratumError
+from stratum_client.failover import Decision, PoolPolicy
+from stratum_client.job import Job
+from stratum_client.miner import Miner
+from stratum_client.pool import Pool
+from stratum_client.pool_health import Loss, Tip, loss_of
+from stratum_client.pool_plan import PoolPlan
+from stratum_client.pool_watcher import PoolWatcher
+from stratum_client.stats import PoolState, PoolStats
+
+LATE_NONCES = 0.5
+"""Seconds in which devices may still find nonces of the work they had before a change of pool."""
+
+MakePool = Callable[[PoolConfig, PoolWatcher], Pool]
+
+
+@dataclass(slots=True, eq=False)
+class _Member:
+    """A pool; ``life`` is its running task, ``parting`` the task that ends it."""
+
+    pool: Pool
+    life: asyncio.Task[None] | None = None
+    parting: asyncio.Task[None] | None = None
+    is_ending: bool = False
+
+
+class PoolSet:
+    """The pools, who of them serves, and what may be ordered of them; a `PoolWatcher`.
+
+    ``hashrates`` tells the H/s of each device that hashes now. ``give_up`` is called when there
+    has been no pool for so long that the daemon is to end.
+    """
+
+    def __init__(
+        self,
+        configs: Sequence[PoolConfig],
+        work: WorkConfig,
+        miner: Miner,
+        make_pool: MakePool,
+        *,
+        clock: Clock,
+        log: Log,
+        hashrates: Callable[[], Mapping[str, float]],
+        give_up: Callable[[], None],
+    ) -> None:
+        now = clock.monotonic()
+        self._work = work
+        self._miner = miner
+        self._make_pool = make_pool
+        self._clock = clock
+        self._log = log
+        self._hashrates = hashrates
+        self._give_up = give_up
+        self._policy = PoolPolicy(work, now)
+        self._plan = PoolPlan(now)
+        self._members: dict[str, _Member] = {}
+        self._leaving: set[str] = set()
+        self._group: asyncio.TaskGroup | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        for config in configs:
+            self._take_in(config)
+        self._decision = self._policy.decide(now)
+        miner.hold_jobs = work.no_pool_action == "hold"
+        miner.follow(self._plan)
+
+    # --- for those who look on ---
+
+    @property
+    def pools(self) -> tuple[Pool, ...]:
+        """Return the pools in their order."""
+        return tuple(self._members[name].pool for name in self._policy.names)
+
+    @property
+    def serving(self) -> tuple[str, ...]:
+        """Return the names of the pools that work comes from; empty when there is none."""
+        return self._decision.serving
+
+    @property
+    def chosen(self) -> str | None:
+        """Return the pool that was chosen by hand, None when there is no such choice."""
+        return self._policy.chosen
+
+    @property
+    def reason(self) -> str:
+        """Return in a sentence why it is so."""
+        decision = self._decision
+        if decision.serving or decision.lingers is None:
+            return decision.reason
+        if self._work.no_pool_action == "hold" and not self._has_job(decision.lingers):
+            return f"{decision.reason}: devices keep warm with an old job, nothing of it counts"
+        return decision.reason
+
+    def part(self, name: str) -> float:
+        """Return the part of the rig's hashes that a pool gets while it serves, from 0 to 1."""
+        if self._work.strategy != "quota":
+            return 1.0
+        quotas = self._policy.quotas(self._decision.serving or self._policy.names)
+        return quotas[name] / sum(quotas.values()) if name in quotas else 1.0
+
+    def snapshot(self, now: float) -> tuple[PoolStats, ...]:
+        """Return what is to be told of each pool."""
+        return tuple(self._snapshot(name, now) for name in self._policy.names)
+
+    # --- what may be ordered ---
+
+    def use(self, name: str | None) -> None:
+        """Take all work from this pool, whatever its state, until released by None.
+
+        This and the orders below raise PoolOrderError when they make no sense.
+        """
+        if name is not None:
+            self._named(name)
+            if not self._policy.is_enabled(name):
+                raise PoolOrderError(f"pool {name} is disabled: enable it first")
+        self._policy.use(name)
+        self._decide()
+
+    def enable(self, name: str) -> None:
+        """Let a pool take part again."""
+        member = self._named(name)
+        self._policy.enable(name, self._clock.monotonic())
+        if (connection := member.pool.shares.connection) and connection.session.current_job:
+            self.job_arrived(name, connection.session.current_job)
+        self._decide()
+
+    def disable(self, name: str) -> None:
+        """Let a pool take no part; a choice of it by hand ends."""
+        self._named(name)
+        self._policy.disable(name)
+        self._decide()
+
+    def add(self, config: PoolConfig) -> None:
+        """Take in a pool, as the last in order; its name must be new."""
+        if config.name in self._members:
+            raise PoolOrderError(f"there is a pool called {config.name} already")
+        if config.name in self._leaving:
+            raise PoolOrderError(f"the last pool called {config.name} is still closing: try again")
+        self._take_in(config)
+        self._decide()
+
+    def remove(self, name: str) -> None:
+        """Let a pool go for good, when its shares in flight are answered."""
+        member = self._named(name)
+        self._policy.remove(name)
+        del self._members[name]
+        self._leaving.add(name)
+        self._decide()
+        if self._group:
+            self._group.create_task(self._remove(member), name=f"pool {name} leaves")
+        else:
+            self._forget(name)
+
+    def arrange(self, names: Sequence[str]) -> None:
+        """Put the pools, all of them, into this order."""
+        if sorted(names) != sorted(self._members):
+            raise PoolOrderError(f"name each pool once: {', '.join(self._members)}")
+        self._policy.arrange(names)
+        self._decide()
+
+    def configure(self, work: WorkConfig) -> None:
+        """Go by other settings from now on."""
+        self._work = work
+        self._miner.hold_jobs = work.no_pool_action == "hold"
+        self._policy.configure(work)
+        self._decide(anew=True)
+
+    # --- its life ---
+
+    async def run(self) -> None:
+        """Keep pools connected and devices in work until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            try:
+                self._decide(anew=True)
+                await asyncio.get_running_loop().create_future()
+            finally:
+                self._group = None
+                if self._timer:
+                    self._timer.cancel()
+
+    async def drain(self, seconds: float) -> None:
+        """Wait until all pools have answered the shares in flight, for at most ``seconds``."""
+        await asyncio.gather(*(pool.drain(seconds) for pool in self.pools))
+
+    # --- what pools tell ---
+
+    def job_arrived(self, pool: str, job: Job) -> None:
+        """Take note of a pool's new job."""
+        if pool in self._members:
+            tip = Tip(height=job.height, network_target=job.network_target)
+            self._policy.job_arrived(pool, tip, self._clock.monotonic())
+            self._decide()
+
+    def share_answered(self, pool: str) -> None:
+        """Look again if a move waits for this."""
+        if self._decision.waits_for_answers and pool in self._decision.serving:
+            self._decide()
+
+    def session_ended(self, pool: str, error: StratumError) -> None:
+        """Take note of the end of a session, or of a vain attempt at one."""
+        if pool in self._members:
+            self._policy.lost(pool, loss_of(error), self._clock.monotonic())
+            self._decide()
+
+    # --- decisions ---
+
+    def _decide(self, *, anew: bool = False) -> None:
+        """Ask the policy and do what it says; ``anew``: also what it said before."""
+        now, before = self._clock.monotonic(), self._decision
+        self._decision = decision = self._policy.decide(now, in_flight=self._in_flight())
+        if anew or (decision.serving, decision.lingers) != (before.serving, before.lingers):
+            self._follow(decision, now)
+        if decision.serving != before.serving:
+            self._tell(before, decision)
+        if self._group:
+            for name, member in self._members.items():
+                self._connect(name, member, wanted=name in decision.connect)
+            self._set_timer(now)
+        if decision.is_over:
+            self._give_up()
+
+    def _follow(self, decision: Decision, now: float) -> None:
+        """Let work come from where it should, in this very call."""
+        if decision.serving and self._work.strategy == "quota" and not self._policy.chosen:
+            self._plan.deal(self._policy.quotas(decision.serving), now)
+            self._plan.turn(self._hashrates(), now)
+        else:
+            self._plan.take_from((*decision.serving, decision.lingers)[0], now)
+        self._miner.plan_changed()
+
+    def _tell(self, before: Decision, decision: Decision) -> None:
+        """Log a change of pools, and why."""
+        names = {"from": ", ".join(before.serving), "to": ", ".join(decision.serving)}
+        tell = self._log.info if decision.serving else self._log.warning
+        tell("pools.switched", **names, reason=decision.reason)
+
+    def _in_flight(self) -> int:
+        members = (self._members.get(name) for name in self._decision.serving)
+        return sum(member.pool.shares.in_flight() for member in members if member)
+
+    def _set_timer(self, now: float) -> None:
+        """Come back when a decision may change by time alone, or seats are to be dealt anew."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        moments = [
+            at for at in (self._decision.next_change, self._plan.next_turn) if at is not None
+        ]
+        if moments:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(max(min(moments) - now, 0.0), self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        now, turn = self._clock.monotonic(), self._plan.next_turn
+        if turn is not None and now >= turn:
+            self._plan.turn(self._hashrates(), now)
+            self._miner.plan_changed()
+        self._decide()
+
+    # --- connections ---
+
+    def _connect(self, name: str, member: _Member, *, wanted: bool) -> None:
+        """Start a pool's life, or begin to end it."""
+        assert self._group
+        if not wanted:
+            if member.life and not member.parting:
+                parting = self._part(name, member)
+                member.parting = self._group.create_task(parting, name=f"pool {name} parts")
+        elif member.parting and not member.is_ending:
+            member.parting.cancel()
+            member.parting = None
+        elif member.life is None:
+            member.life = self._group.create_task(member.pool.run(), name=f"pool {name}")
+
+    async def _part(self, name: str, member: _Member) -> None:
+        """End a pool's life, and begin it again if that is wanted by then."""
+        await self._end(member)
+        if name in self._members:
+            self._policy.lost(name, Loss.CONNECTION, self._clock.monotonic())
+            self._decide()
+
+    async def _remove(self, member: _Member) -> None:
+        if member.parting:
+            await asyncio.wait([member.parting])
+        await self._end(member)
+        self._forget(member.pool.config.name)
+
+    async def _end(self, member: _Member) -> None:
+        """Let the pool answer what is in flight, then end its life."""
+        pool, life = member.pool, member.life
+        if life:
+            await asyncio.sleep(LATE_NONCES)
+            await pool.drain(pool.config.deadlines.submit)
+            member.is_ending = True
+            life.cancel()
+            await asyncio.wait([life])
+            pool.state = PoolState.DISCONNECTED
+        self._miner.pool_gone(pool.config.name)
+        member.life = member.parting = None
+        member.is_ending = False
+
+    # --- small things ---
+
+    def _take_in(self, config: PoolConfig) -> None:
+        self._members[config.name] = _Member(self._make_pool(config, self))
+        now, patience = self._clock.monotonic(), config.deadlines.failover
+        self._policy.add(config.name, now, quota=config.quota, patience=patience)
+
+    def _forget(self, name: str) -> None:
+        self._leaving.discard(name)
+        self._miner.remove_pool(name)
+        self._plan.forget(name)
+
+    def _named(self, name: str) -> _Member:
+        if name not in self._members:
+            known = ", ".join(self._members)
+            raise PoolOrderError(f"no pool is called {name!r}; there are: {known}")
+        return self._members[name]
+
+    def _has_job(self, name: str) -> bool:
+        return name in self._members and self._miner.current_job(name) is not None
+
+    def _snapshot(self, name: str, now: float) -> PoolStats:
+        role, note = self._policy.role(name, now)
+        stats, dealt = self._members[name].pool.snapshot(now), self._plan.dealt(name)
+        return replace(stats, role=role, role_note=note, dealt=dealt)
