@@ -118,3 +118,11 @@ def test_pools_of_the_command_line_take_the_common_proxy() -> None:
     replaced = with_arguments(config, pools=[PoolArguments(url="c:1", user="a")], environ={})
 
     assert replaced.pools[0].via == config.network.proxy
+
+
+def test_a_pool_of_the_command_line_alone_takes_the_proxy_of_the_environment() -> None:
+    pool = PoolArguments(url="c:1", user="a")
+
+    config = with_arguments(None, pools=[pool], environ={"SC_NETWORK_PROXY": "socks5://b:1"})
+
+    assert str(config.pools[0].via) == "socks5://b:1"

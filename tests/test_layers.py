@@ -13,6 +13,7 @@ IO_MODULES = {"asyncio", "socket", "ssl", "serial", "usb", "time", "random"}
 SANS_IO = {
     *("session", "job", "miner", "failover", "hashrate", "stats", "errors", "wire", "coinbase"),
     *("notify", "replies", "requests", "terms", "habits", "liveness", "refusal_watch", "tally"),
+    *("certificate", "proxy_url", "config_way"),
     *("session_events", "session_options", "session_jobs", "opening", "line_buffer", "share_queue"),
     *("redirect", "backoff", "payout", "payee", "bitcoin_address", "pool_words"),
     *("pool_health", "pool_roles", "quota"),
