@@ -5,6 +5,7 @@ the block is sent, a line ``block_ended`` when its fate is known; one without an
 at the next start.
 """
 
+import json
 import struct
 from dataclasses import asdict, dataclass
 from typing import ClassVar
@@ -102,6 +103,17 @@ def block_found(
         difficulty=min(job.difficulty, 1e300),
         target=f"{job.target:064x}",
     )
+
+
+def shown_block(block: BlockFound) -> dict[str, object]:
+    """Return what a human needs to hand a block in."""
+    return {
+        "pool": block.pool,
+        "hash": block.hash,
+        "header": block.header,
+        "coinbase": block.coinbase,
+        "params": json.dumps(block.params),
+    }
 
 
 def params_of(share: Share) -> list[str | int]:

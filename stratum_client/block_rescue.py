@@ -6,13 +6,12 @@ that may cost a refusal, once per session and a few times in all. What cannot be
 with all that a human needs, and stays in the ledger as not taken.
 """
 
-import json
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from drivers.api import Clock, Log
-from stratum_client.block_records import header_of, params_of
+from stratum_client.block_records import block_found, shown_block
 from stratum_client.connection import Connection
 from stratum_client.job import Fate, SessionId, Share
 from stratum_client.miner import Miner
@@ -31,14 +30,16 @@ MAX_SETTLED = 64
 
 
 class Path(Protocol):
-    """A way to a pool: its host, and the connection if there is one."""
+    """A way to a pool.
 
-    @property
-    def host(self) -> str:
-        """Return the host that is dialled."""
-        ...
+    ``name`` is the pool's, ``host`` is dialled, ``connection`` is there while it is connected,
+    ``resume_id`` is what the pool may resume the last session by.
+    """
 
+    name: str
+    host: str
     connection: Connection | None
+    resume_id: str | None
 
 
 @dataclass(slots=True, eq=False)
@@ -62,26 +63,24 @@ class BlockRescue:
         self._miner = miner
         self._clock = clock
         self._log = log
-        self._paths: list[Path] = []
+        self.paths: list[Path] = []
         self._waiting: dict[Share, _Waiting] = {}
         self._settled: deque[Share] = deque(maxlen=MAX_SETTLED)
 
     def join(self, path: Path) -> None:
         """Count ``path`` among the ways to its host."""
-        self._paths.append(path)
+        self.paths.append(path)
 
-    def leave(self, path: Path) -> None:
-        """Let a path go, and the blocks with it that no other leads to.
+    def give_up(self) -> None:
+        """Let go of what waits: there will be no further session.
 
-        With a ledger they stay open there, and are tried again at the next start.
+        With a ledger it stays open there, and is tried again at the next start.
         """
-        self._paths = [other for other in self._paths if other is not path]
-        for entry in list(self._waiting.values()):
-            if not any(other.host == entry.host for other in self._paths):
-                del self._waiting[entry.share]
-                if self._miner.witness is None:
-                    self._miner.share_ended(entry.share, _fate(entry), "shut down")
-                self._log_lost(entry.share, "shut down before the pool was back")
+        waiting, self._waiting = list(self._waiting.values()), {}
+        for entry in waiting:
+            if self._miner.witness is None:
+                self._miner.share_ended(entry.share, _fate(entry), "shut down")
+            self._log_lost(entry.share, "shut down before the pool was back")
 
     def add(self, share: Share, host: str, *, sent: bool, again: bool) -> None:
         """Take over a block that its session did not take, or did not answer.
@@ -94,13 +93,11 @@ class BlockRescue:
         entry = _Waiting(share=share, host=host, since=now, sent=sent, again=again)
         self._waiting[share] = entry
         self._log.error("BLOCK.WAITING", host=host, **_essence(share))
-        for path in self._paths:
+        for path in self.paths:
             self._offer(entry, path)
 
     def offer(self, path: Path) -> None:
         """Send what waits on a session that has been authorized."""
-        if path not in self._paths:  # it had left, and is back
-            self.join(path)
         for entry in list(self._waiting.values()):
             self._offer(entry, path)
 
@@ -187,11 +184,4 @@ def _fate(entry: _Waiting) -> Fate:
 
 
 def _essence(share: Share) -> dict[str, object]:
-    return {
-        "pool": share.job.session.pool,
-        "hash": shown_hash(share),
-        "header": header_of(share).hex(),
-        "coinbase": share.job.coinbase(share.extranonce2).hex(),
-        "job": share.job.job_id,
-        "params": json.dumps(params_of(share)),
-    }
+    return shown_block(block_found(share, share_id="", time=0.0, host="", session_id=None))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from stratum_client.config_ledger import LedgerConfig
 from stratum_client.config_metrics import MetricsConfig
 from stratum_client.config_work import WorkConfig
 from stratum_client.pool_url import PoolUrl
@@ -279,6 +280,7 @@ class Config:
         default=NetworkConfig(), metadata=read_as(Section(NetworkConfig))
     )
     work: WorkConfig = field(default=WorkConfig(), metadata=read_as(Section(WorkConfig)))
+    ledger: LedgerConfig = field(default=LedgerConfig(), metadata=read_as(Section(LedgerConfig)))
     deadlines: Deadlines = field(default=Deadlines(), metadata=read_as(Section(Deadlines)))
     pools: tuple[PoolConfig, ...] = field(
         default=(), metadata=read_as(Section(PoolConfig, many=True), "pool")

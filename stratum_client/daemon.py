@@ -18,12 +18,14 @@ from stratum_client import __version__
 from stratum_client.api.control_lines import Handler
 from stratum_client.api.control_socket import ControlSocket
 from stratum_client.api.rim import Rim
+from stratum_client.block_rescue import BlockRescue
 from stratum_client.config import Config, PoolConfig
 from stratum_client.device_control import FILE_NAME, DeviceControl
 from stratum_client.device_finder import Verdict
 from stratum_client.device_orders import DeviceOrders
 from stratum_client.exporter import Exporter
 from stratum_client.fleet import Fleet, bound
+from stratum_client.ledger_desk import LedgerDesk
 from stratum_client.loop_lag import LoopLag
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
@@ -71,6 +73,7 @@ class Daemon:
         self._started = clock.monotonic()
         self._stop = asyncio.Event()
         self._last_words: dict[str, DeviceStats] = {}
+        self.blocks = BlockRescue(self.miner, clock=clock, log=log_for("pool"))
         self._random = random
         self._exit_code = EXIT_OK
         self.pools = PoolSet(
@@ -102,14 +105,30 @@ class Daemon:
         )
         listen, pages = config.metrics.listen, Exporter(self.snapshot).pages
         self._rim = Rim(listen.host, listen.port, pages, log_for("metrics")) if listen else None
+        self._ledger = (
+            LedgerDesk(
+                state_dir,
+                config.ledger,
+                miner=self.miner,
+                blocks=self.blocks,
+                clock=clock,
+                random=random,
+                log=log_for("ledger"),
+            )
+            if state_dir
+            else None
+        )
         self._socket = (
             ControlSocket(state_dir, self._handlers(), log_for("control")) if state_dir else None
         )
 
     async def run(self) -> int:
         """Mine until `stop` is called; return the exit code."""
-        async with self._socket or nullcontext():
-            return await self._mine()
+        async with self._ledger or nullcontext(), self._socket or nullcontext():
+            try:
+                return await self._mine()
+            finally:
+                self.blocks.give_up()
 
     async def _mine(self) -> int:
         gc.freeze()  # a full collection need not look at what start-up made: 18 ms become 0.2
@@ -169,6 +188,7 @@ class Daemon:
             log=bound(self._log_for("pool"), pool=name),
             hashrate=self._rims.hashrate(name, lambda: self.hashrate() * self.pools.part(name)),
             rim=self._rims.pool(name),
+            blocks=self.blocks,
             watcher=watcher,
         )
 

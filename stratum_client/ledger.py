@@ -4,7 +4,6 @@ What is open when a process ends, however it ends, is settled at the next start:
 unanswered, blocks are handed out again.
 """
 
-import json
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from stratum_client.block_records import (
     block_record_of,
     line_of_block,
     share_of,
+    shown_block,
 )
 from stratum_client.config_ledger import LedgerConfig
 from stratum_client.job import Fate, Share
@@ -148,7 +148,7 @@ class ShareLedger:
         line = line_of_block(record)
         if not self._writer.write(Entry(line=line, block=True, to_blocks=True), wait=True):
             text = "write this down: the block is not in the ledger yet"
-            self._report("error", "BLOCK.UNRECORDED", problem=text, **_essence(record))
+            self._report("error", "BLOCK.UNRECORDED", problem=text, **shown_block(record))
 
     def _end(self, share_id: str, fate: Fate, reason: str, *, block: bool) -> None:
         now = round(self._clock.wall(), 6)
@@ -210,13 +210,3 @@ def _found_again(block: BlockFound) -> Found:
     """Return the record of a block that only the file of blocks has: a kill came in between."""
     share = share_of(block, pool=block.pool, now=0.0)
     return Found.of(share, block.id, block.time)
-
-
-def _essence(block: BlockFound) -> dict[str, object]:
-    """Return what a human needs to hand a block in."""
-    return {
-        "hash": block.hash,
-        "header": block.header,
-        "coinbase": block.coinbase,
-        "params": json.dumps(block.params),
-    }

@@ -83,7 +83,9 @@ class Pool:
         self.state = PoolState.DISCONNECTED
         self.problem = ""
         self.payout_problem = ""
-        self.shares = PoolShares(miner, config.url.host, clock=clock, log=log, blocks=blocks)
+        self.shares = PoolShares(
+            miner, name=config.name, host=config.url.host, clock=clock, log=log, blocks=blocks
+        )
         self.tally = miner.add_pool(config.name, self.shares, submit_stale=config.submit_stale)
         self.difficulty: float | None = None
         self.round_trip: float | None = None
@@ -98,20 +100,9 @@ class Pool:
         self._pauses = RetryPauses(config.deadlines, random)
         self._connection: Connection | None = None
         self._connected_at = 0.0
-        self._resume_id: str | None = None
         self._redirect: Redirect | None = None
         self._redirects: deque[float] = deque(maxlen=MAX_PER_HOUR)
         self._gone: asyncio.TimerHandle | None = None
-
-    @property
-    def resume_id(self) -> str | None:
-        """Return what the pool may resume our session by, now or after an end; may be set."""
-        granted = self._connection.session.subscription if self._connection else None
-        return granted.session_id if granted else self._resume_id
-
-    @resume_id.setter
-    def resume_id(self, session_id: str | None) -> None:
-        self._resume_id = session_id
 
     async def run(self) -> None:
         """Keep a session until cancelled."""
@@ -189,7 +180,7 @@ class Pool:
         redirect, self._redirect = self._redirect, None
         if redirect and redirect.wait:
             await self._rim.pause(redirect.wait)
-        options = options_of(self.config, resume_id=self._resume_id)
+        options = options_of(self.config, resume_id=self.shares.resume_id)
         return (redirect.url if redirect else self.config.url), options
 
     def _tick(self, connection: Connection) -> None:
@@ -220,9 +211,9 @@ class Pool:
             self._route.disappointed()
             self._habits.closed_before_a_word(configured=session.configured, now=now)
         if session.subscription:
-            self._resume_id = session.subscription.session_id
+            self.shares.resume_id = session.subscription.session_id
         elif session.heard_a_line:
-            self._resume_id = None  # perhaps it was the id that the pool did not like
+            self.shares.resume_id = None  # perhaps it was the id that the pool did not like
         refused = connection.lost.done() and isinstance(connection.lost.result(), PoolRefusedError)
         self.shares.session_ended(session, refused=refused)
         if self._gone is None:

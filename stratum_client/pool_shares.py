@@ -17,14 +17,25 @@ from stratum_client.share_queue import QueuedShare, ShareQueue
 class PoolShares:
     """Where a pool's shares go; implements `miner.PoolLink`.
 
-    ``connection`` is the one that they are sent on, None while there is none. ``host`` is the
-    pool's; ``blocks`` may be shared with other pools, so that they help each other out.
+    ``connection`` is the one that they are sent on, None while there is none. ``name`` and
+    ``host`` are the pool's, ``resume_id`` is what it may resume the last session by. ``blocks`` may
+    be shared with other pools, so that they help each other out; its owner ends it then.
     """
 
     def __init__(
-        self, miner: Miner, host: str, *, clock: Clock, log: Log, blocks: BlockRescue | None = None
+        self,
+        miner: Miner,
+        *,
+        name: str,
+        host: str,
+        clock: Clock,
+        log: Log,
+        blocks: BlockRescue | None = None,
     ) -> None:
+        self.name = name
         self.host = host
+        self.resume_id: str | None = None
+        self._owns_blocks = blocks is None
         self.blocks = BlockRescue(miner, clock=clock, log=log) if blocks is None else blocks
         self.blocks.join(self)
         self.connection: Connection | None = None
@@ -126,7 +137,8 @@ class PoolShares:
         """Give up everything that waits: there will be no further session."""
         for entry in self._queue.take_all():
             self._drop_entry(entry, "shut down")
-        self.blocks.leave(self)
+        if self._owns_blocks:
+            self.blocks.give_up()
 
     def _keep(self, share: Share, *, sent_before: bool = False) -> None:
         if share.is_block:

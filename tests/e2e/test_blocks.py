@@ -80,6 +80,7 @@ class Client:
             finally:
                 for task in tasks:
                     task.cancel()
+        self.blocks.give_up()
 
 
 async def away(client: Client, pool: Pool, server: EmulatedPool) -> None:
