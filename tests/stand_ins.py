@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from stratum_client.job import Fate, Share
+from stratum_client.job import Fate, PoolWork, Share
+from stratum_client.miner import Seat
 
 
 class ManualClock:
@@ -53,6 +54,20 @@ class RecordingListener:
 
     def job_changed(self, *, clean: bool) -> None:
         self.changes.append(clean)
+
+
+class FetchingListener:
+    """A device that fetches work whenever it is told to, and notes what it was told."""
+
+    def __init__(self, seat: Seat) -> None:
+        self.changes: list[bool] = []
+        self.work: PoolWork | None = None
+        self._seat = seat
+        seat.listener = self
+
+    def job_changed(self, *, clean: bool) -> None:
+        self.changes.append(clean)
+        self.work = self._seat.next_work()
 
 
 class RecordingLog:

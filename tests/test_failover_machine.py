@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from hypothesis import assume, settings
+from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -105,8 +105,8 @@ class Policy(RuleBasedStateMachine):
     @rule(name=NAMES, tip=TIPS)
     def job(self, name: str, tip: Tip) -> None:
         known = self.pools.get(name)
-        assume(known and known.enabled)
-        assert known
+        if known is None or not known.enabled:
+            return
         if known.tip is None:
             known.up_since = self.now
         known.tip = tip
@@ -116,7 +116,8 @@ class Policy(RuleBasedStateMachine):
 
     @rule(name=NAMES, loss=LOSSES)
     def lose(self, name: str, loss: Loss) -> None:
-        assume(name in self.pools)
+        if name not in self.pools:
+            return
         known = self.pools[name]
         if known.tip:
             known.was_good = loss is Loss.CONNECTION and self.now - known.up_since >= 300.0 - 1e-6
@@ -128,7 +129,8 @@ class Policy(RuleBasedStateMachine):
 
     @rule(name=NAMES, loss=LOSSES, seconds=TIMES, tip=TIPS)
     def flap(self, name: str, loss: Loss, seconds: float, tip: Tip) -> None:
-        assume(name in self.pools and self.pools[name].enabled)
+        if name not in self.pools or not self.pools[name].enabled:
+            return
         self.lose(name, loss)
         self.wait(seconds)
         self.job(name, tip)
@@ -169,7 +171,8 @@ class Policy(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def disable(self, name: str) -> None:
-        assume(name in self.pools)
+        if name not in self.pools:
+            return
         self.pools[name].enabled, self.pools[name].tip = False, None
         for policy in self.policies:
             policy.disable(name)
@@ -178,7 +181,8 @@ class Policy(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def enable(self, name: str) -> None:
-        assume(name in self.pools)
+        if name not in self.pools:
+            return
         known = self.pools[name]
         if not known.enabled:
             known.enabled, known.away_since, known.newly_wanted = True, None, self.now
@@ -199,7 +203,8 @@ class Policy(RuleBasedStateMachine):
 
     @rule(name=NAMES)
     def choose(self, name: str) -> None:
-        assume(name in self.pools and self.pools[name].enabled)
+        if name not in self.pools or not self.pools[name].enabled:
+            return
         self.chosen = name
         for policy in self.policies:
             policy.use(name)

@@ -9,7 +9,13 @@ from drivers.header import MAX_TARGET, difficulty_of
 from stratum_client.job import Fate, Job, PoolWork, SessionId
 from stratum_client.miner import MAX_JOBS, Miner, Seat
 from stratum_client.notify import Terms, parse_notify
-from tests.stand_ins import ManualClock, RecordingLink, RecordingListener, RecordingWitness
+from tests.stand_ins import (
+    FetchingListener,
+    ManualClock,
+    RecordingLink,
+    RecordingListener,
+    RecordingWitness,
+)
 from tests.vectors.load import stratum
 
 SHARE = stratum("shares")[0]
@@ -249,7 +255,7 @@ def test_stale_shares_are_submitted_where_that_is_wished() -> None:
     rig = Rig(submit_stale=True)
     rig.arrives(rig.job())
     old = rig.work()
-    rig.arrives(replace(rig.job(), job_id="b"))
+    rig.arrives(replace(rig.job(), job_id="b", clean=True))
 
     rig.seat.found(solution(old))
 
@@ -345,3 +351,123 @@ def test_a_new_session_with_another_coinbase_makes_all_older_work_worthless() ->
     rig.arrives(replace(rig.job(extranonce1="11111111"), clean=False, session=third))
 
     assert rig.listener.changes == [True, False, False, True]
+
+
+class TwoPools(Rig):
+    """A miner with two pools and three devices that fetch work; a plan says who works where."""
+
+    def __init__(self, *, submit_stale: bool = False) -> None:
+        super().__init__()
+        self.spare = RecordingLink()
+        self.spare_tally = self.miner.add_pool("spare", self.spare, submit_stale=submit_stale)
+        self.devices = {name: FetchingListener(self.miner.seat(name)) for name in "abc"}
+        self.places: dict[str, str | None] = dict.fromkeys("abc", "pool")
+        self.seat.listener = None
+        self.miner.follow(self)
+        self.arrives(self.job())
+
+    def pool_for(self, seat: str) -> str | None:
+        return self.places.get(seat)
+
+    def job_of_spare(self) -> Job:
+        return replace(self.job(), session=SessionId(pool="spare", number=2), job_id="s")
+
+    def told(self) -> dict[str, list[bool]]:
+        """Return what each device was told since the last time."""
+        told = {name: list(device.changes) for name, device in self.devices.items()}
+        for device in self.devices.values():
+            device.changes.clear()
+        return told
+
+
+def test_a_job_of_a_pool_that_does_not_serve_disturbs_nobody() -> None:
+    rig = TwoPools()
+    assert rig.told() == {"a": [True], "b": [True], "c": [True]}
+
+    rig.arrives(rig.job_of_spare())
+
+    assert rig.told() == {"a": [], "b": [], "c": []}
+    job = rig.miner.current_job("spare")
+    assert job
+    assert job.job_id == "s"
+
+
+def test_a_change_of_plan_tells_those_whom_it_concerns_in_the_same_call() -> None:
+    rig = TwoPools()
+    rig.arrives(rig.job_of_spare())
+    rig.told()
+    old = rig.devices["b"].work
+
+    rig.places["b"] = "spare"
+    rig.miner.plan_changed()
+
+    assert rig.told() == {"a": [], "b": [False], "c": []}, "older work stays worth something"
+    new = rig.devices["b"].work
+    assert old
+    assert new
+    assert (old.job.session.pool, new.job.session.pool) == ("pool", "spare")
+    rig.miner.seat("b").found(solution(old, 1))
+    rig.miner.seat("b").found(solution(new, 2))
+    assert [share.nonce for share in rig.link.shares] == [1]
+    assert [share.nonce for share in rig.spare.shares] == [2]
+
+
+def test_who_gets_no_work_any_more_is_told_that_all_older_work_is_worthless() -> None:
+    rig = TwoPools()
+    rig.told()
+
+    rig.places["c"] = None
+    rig.miner.plan_changed()
+
+    assert rig.told() == {"a": [], "b": [], "c": [True]}
+    assert rig.devices["c"].work is None
+
+
+def test_stale_shares_go_only_where_that_is_wished() -> None:
+    rig = TwoPools(submit_stale=True)
+    rig.arrives(rig.job_of_spare())
+    rig.places["b"] = "spare"
+    rig.miner.plan_changed()
+    works = [rig.devices[name].work for name in "ab"]
+
+    rig.arrives(replace(rig.job(), job_id="new", clean=True))
+    rig.arrives(replace(rig.job_of_spare(), job_id="new", clean=True))
+    for name, work in zip("ab", works, strict=True):
+        assert work
+        rig.miner.seat(name).found(solution(work, 7))
+
+    assert (len(rig.link.shares), len(rig.spare.shares)) == (0, 1)
+
+
+def test_a_held_job_keeps_devices_warm_and_nothing_of_it_counts() -> None:
+    rig = Rig(hold_jobs=True)
+    rig.arrives(rig.job())
+    old = rig.work()
+
+    rig.miner.pool_gone("pool")
+    held = rig.work()
+    rig.seat.found(solution(old, 1))
+    rig.seat.found(solution(held, 2))
+
+    assert rig.listener.changes == [True], "nobody is disturbed"
+    assert not rig.link.shares
+    assert rig.tally.reasons == {"of no pool": 2}
+    assert rig.miner.current_job("pool") is None
+    rig.arrives(replace(rig.job(), clean=False))
+    assert rig.listener.changes == [True, True], "the held job is no older job of this one"
+    rig.seat.found(solution(rig.work(), 3))
+    assert len(rig.link.shares) == 1
+
+
+def test_what_is_found_for_a_pool_that_was_removed_is_discarded() -> None:
+    rig = TwoPools()
+    rig.arrives(rig.job_of_spare())
+    work = rig.devices["a"].work
+    assert work
+
+    rig.miner.remove_pool("pool")
+    rig.miner.seat("a").found(solution(work, 1))
+
+    assert rig.devices["a"].work is None
+    assert not rig.link.shares
+    assert rig.miner.tally.reasons == {"of no pool": 1}

@@ -7,6 +7,7 @@ import pytest
 
 from drivers.api import Solution
 from stratum_client.emulated_pool.server import EmulatedPool
+from stratum_client.config_work import NoPoolAction
 from stratum_client.errors import PoolOrderError
 from stratum_client.job import Fate
 from stratum_client.pool_roles import PoolRole
@@ -167,7 +168,9 @@ async def test_work_is_dealt_by_quota_and_to_the_rest_when_one_is_lost() -> None
 
 
 @pytest.mark.parametrize("action", ["idle", "hold", "exit"])
-async def test_what_happens_when_there_is_no_pool_is_as_configured(action: str) -> None:
+async def test_what_happens_when_there_is_no_pool_is_as_configured(
+    action: NoPoolAction,
+) -> None:
     work = replace(BRISK, no_pool_action=action, exit_after=1.0)
     async with mining_at(1, work) as bench:
         await bench.serves("main")
