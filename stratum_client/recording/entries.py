@@ -58,6 +58,7 @@ class What(StrEnum):
     DRAINED = "drained"
     PINS = "pins"
     PINS_SET = "pins_set"
+    PINS_ASKED = "pins_asked"
     PINS_READ = "pins_read"
     CLOSE = "close"
     # daemon

@@ -15,7 +15,7 @@ from stratum_client.setting_kinds import VERSION_MASK, Kind, Section, settings_o
 
 T = TypeVar("T")
 
-_LEFT_OUT = {"tls", "proxy", "network", "state_dir", "log", "rig", "device"}
+_LEFT_OUT = {"tls", "proxy", "network", "state_dir", "log", "rig", "device", "ledger"}
 _PLAIN = (bool, int, float, str)
 
 
@@ -47,12 +47,22 @@ def _plain(settings: object) -> dict[str, Any]:
         if isinstance(kind, Section):
             content[key] = [_plain(one) for one in value] if kind.many else _plain(value)
         elif isinstance(kind, Kind) and isinstance(value, _PLAIN) and not _is_secret(kind):
-            content[key] = f"{value:08x}" if kind is VERSION_MASK else value
+            plain = f"{value:08x}" if kind is VERSION_MASK else value
+            if _reads_as(kind, plain, value):
+                content[key] = plain
     return content
 
 
 def _is_secret(kind: Kind) -> bool:
     return kind.secret or bool(kind.source)
+
+
+def _reads_as(kind: Kind, plain: object, value: object) -> bool:
+    """Return whether ``value`` is had again from ``plain``; what is not, is left out."""
+    try:
+        return kind.read(plain) == value
+    except ValueError:
+        return False
 
 
 def _read(cls: type[T], content: Mapping[str, object]) -> T:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, TypeVar, cast
 
 from drivers.errors import DriverError, TransportLostError
 from drivers.transports.base import OnData, OnLost
-from drivers.transports.errors import BaudRateError, LineControlError
+from drivers.transports.errors import LineControlError
 from drivers.transports.tap import Openable
 from drivers.transports.uart import Uart
 from stratum_client.recording.entries import Rim, What
@@ -61,7 +61,7 @@ class _RecordedPorts:
         except DriverError as error:
             self._tap.note(What.REFUSED, place, reason=str(error))
             raise
-        self._tap.note(What.OPEN, place)
+        self._tap.note(What.OPEN, place, rate=uart.baud_rate)
         return cast(Uart, _RecordedUart(self._tap, place, uart))
 
     async def set_pins(self, *, mask: int, levels: int) -> None:
@@ -80,8 +80,15 @@ class _RecordedPorts:
         self._bridge().set_pins_soon(mask=mask, levels=levels)
 
     async def read_pins(self) -> int:
-        levels = await self._bridge().read_pins()
-        self._tap.note(What.PINS_READ, 0, levels=levels)
+        self._tap.note(What.PINS_ASKED, 0)
+        error, levels = "", 0
+        try:
+            levels = await self._bridge().read_pins()
+        except DriverError as failure:
+            error = str(failure)
+            raise
+        finally:
+            self._tap.note(What.PINS_READ, 0, levels=levels, error=error)
         return levels
 
     def _bridge(self) -> "BridgePort":
@@ -105,14 +112,13 @@ class _RecordedUart:
         self._uart.write(data)
 
     def set_baud_rate(self, baud_rate: int) -> None:
-        got = baud_rate
+        refused = True
         try:
             self._uart.set_baud_rate(baud_rate)
-        except BaudRateError as error:
-            got = error.got
-            raise
+            refused = False
         finally:
-            self._tap.note(What.BAUD_RATE, self._place, rate=baud_rate, got=got)
+            got = self._uart.baud_rate
+            self._tap.note(What.BAUD_RATE, self._place, rate=baud_rate, got=got, refused=refused)
 
     def set_lines(self, *, dtr: bool | None = None, rts: bool | None = None) -> None:
         line = problem = ""

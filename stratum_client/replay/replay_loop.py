@@ -42,6 +42,10 @@ class ReplayLoop(asyncio.SelectorEventLoop):
         """Return the seconds of recorded time since the loop was made."""
         return self._recorded.now
 
+    def pass_on_to(self, at: float) -> None:
+        """Let it be ``at`` by now, if it is not later already."""
+        self._recorded.now = max(self._recorded.now, at)
+
 
 class ReplayClock:
     """A `drivers.api.Clock` that shows the recorded times of the running loop."""

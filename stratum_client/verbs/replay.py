@@ -54,6 +54,8 @@ def _lines(outcome: Outcome) -> Iterator[str]:
         yield f"the recording ends early: {outcome.ends_early}"
     yield f"shares then: {_counts(outcome.then)}"
     yield f"shares now:  {_counts(outcome.now)}"
+    for name, verdict in outcome.drivers.items():
+        yield f"driver of {name}: {verdict}"
     if outcome.is_same:
         yield "the same"
         return
