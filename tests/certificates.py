@@ -13,6 +13,10 @@ from pathlib import Path
 
 import pytest
 
+CA = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign,cRLSign")
+KEY_IDENTIFIERS = ("subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid")
+"""What OpenSSL's strict checks want, which are Python's default since 3.13."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signed:
@@ -62,10 +66,8 @@ class Authority:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.root = self._self_signed("root", "/CN=Test Root/O=Testers", "CA:TRUE")
-        self.intermediate = self._signed_by(
-            self.root, "intermediate", "/CN=Test Intermediate", "basicConstraints=critical,CA:TRUE"
-        )
+        self.root = self._self_signed("root", "/CN=Test Root/O=Testers", CA)
+        self.intermediate = self._signed_by(self.root, "intermediate", "/CN=Test Intermediate", *CA)
 
     def leaf(self, name: str, *names: str, days: int = 30, **more: str) -> Signed:
         """Return a certificate for ``names``, such as ``DNS:localhost``, of the intermediate."""
@@ -79,24 +81,25 @@ class Authority:
 
     def self_signed(self, name: str, *names: str) -> Signed:
         """Return a certificate that only its own key vouches for."""
-        return self._self_signed(name, f"/CN={name}", "CA:FALSE", *names)
+        extensions = ("basicConstraints=critical,CA:FALSE", f"subjectAltName={','.join(names)}")
+        return self._self_signed(name, f"/CN={name}", extensions)
 
-    def _self_signed(self, name: str, subject: str, basic: str, *names: str) -> Signed:
+    def _self_signed(self, name: str, subject: str, extensions: tuple[str, ...]) -> Signed:
         key = self._key(name)
         path = self.folder / f"{name}.pem"
         openssl(
             *("req", "-x509", "-new", "-key", str(key), "-subj", subject, "-days", "30"),
-            *("-addext", f"basicConstraints=critical,{basic}", "-out", str(path)),
-            *(("-addext", f"subjectAltName={','.join(names)}") if names else ()),
+            *(word for extension in extensions for word in ("-addext", extension)),
+            *("-out", str(path)),
         )
         return Signed(certificate=path, key=key, chain=path)
 
     def _signed_by(
-        self, issuer: Signed, name: str, subject: str, extension: str, *, days: int = 30
+        self, issuer: Signed, name: str, subject: str, *more: str, days: int = 30
     ) -> Signed:
         key, path = self._key(name), self.folder / f"{name}.pem"
         request, extensions = self.folder / f"{name}.csr", self.folder / f"{name}.ext"
-        extensions.write_text(f"{extension}\n")
+        extensions.write_text("\n".join((*KEY_IDENTIFIERS, *more, "")))
         openssl("req", "-new", "-key", str(key), "-subj", subject, "-out", str(request))
         openssl(
             *("x509", "-req", "-in", str(request), "-CA", str(issuer.certificate)),

@@ -287,6 +287,22 @@ def test_several_devices_and_threads_share_the_work(tmp_path: Path) -> None:
     assert summary["rejected"] == 0
 
 
+def test_it_mines_by_tls_at_a_pool_that_a_pin_makes_trusted(tmp_path: Path) -> None:
+    own = Authority(tmp_path).self_signed("own", "DNS:elsewhere.example")
+    files = ("--tls-cert", str(own.certificate), "--tls-key", str(own.key))
+    with pool(*EASY, *files, folder=tmp_path) as (server, url):
+        words = mining(url, "--pin", own.key_digest().hex())
+        with running(*words, folder=tmp_path) as mined:
+            mined.wait_for("share.accepted")
+            mined.send(signal.SIGTERM)
+            code, log = mined.exit_code(), mined.out
+        server.ended()
+
+    assert code == 0
+    assert re.search(r"pool\.connected.*tls=TLSv1\.3", log)
+    assert server.summary()["accepted"] > 0
+
+
 # --- a look at a pool; the pool itself ---
 
 
