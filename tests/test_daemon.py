@@ -10,11 +10,13 @@ import pytest
 from drivers.api import DeviceState
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config, DeviceConfig, PoolConfig
-from stratum_client.daemon import EXIT_OK, Daemon
+from stratum_client.config_work import WorkConfig
+from stratum_client.daemon import EXIT_NO_POOL, EXIT_OK, Daemon
 from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.errors import ConfigError
 from stratum_client.job import Fate
+from stratum_client.pool_roles import PoolRole
 from stratum_client.pool_url import parse_pool_url
 from stratum_client.stats import PoolState
 from tests.stand_ins import RecordingLog
@@ -108,3 +110,30 @@ def test_a_device_that_cannot_be_is_an_error_of_the_configuration(
         daemon_at(1, RecordingLog(), settings, driver)
 
     assert "hasher" in str(caught.value)
+
+
+async def test_without_a_pool_for_too_long_it_ends_with_a_code_of_its_own() -> None:
+    log = RecordingLog()
+    pool = PoolConfig(name="gone", url=parse_pool_url("127.0.0.1:1"), user="account.rig")
+    device = DeviceConfig(name="hasher", driver="cpu", settings={"threads": 1})
+    work = WorkConfig(no_pool_action="exit", exit_after=0.1)
+    config = Config(pools=(pool,), devices=(device,), work=work)
+    daemon = Daemon(config, clock=SystemClock(), random=Random(1), log_for=lambda _: log)
+
+    async with asyncio.timeout(20):
+        code = await daemon.run()
+
+    assert code == EXIT_NO_POOL == 3
+    [told] = log.named("daemon.no_pool")
+    assert "gone: connection lost" in str(told["reason"])
+    assert daemon.snapshot().pools[0].role is PoolRole.CONNECTING
+
+
+async def test_the_rates_by_which_work_is_dealt_are_those_of_devices_that_mine() -> None:
+    async with mining(RecordingLog()) as (daemon, running, _):
+        assert daemon.hashrates().keys() == {"hasher"}
+        assert daemon.hashrates()["hasher"] > 0
+        daemon.stop()
+        await running
+
+    assert daemon.hashrates() == {}

@@ -1,6 +1,7 @@
 """A snapshot in words: it fits the terminal, and says what there is to say."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,8 @@ from hypothesis import strategies as st
 
 from drivers.api import DeviceState, DeviceStats
 from stratum_client.job import Fate
+from stratum_client.pool_roles import PoolRole
+from stratum_client.quota import Dealt
 from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 from stratum_client.status_text import duration, next_share, scaled, status_fields, status_lines
 
@@ -39,6 +42,9 @@ POOLS = st.builds(
     network_difficulty=MAYBE,
     round_trip=MAYBE,
     counts=COUNTS,
+    role=st.none() | st.sampled_from(PoolRole),
+    role_note=st.text(),
+    dealt=st.none() | st.builds(Dealt, wanted=st.floats(0, 1), achieved=st.floats(0, 1)),
 )
 DEVICES = st.builds(
     NamedDevice,
@@ -63,6 +69,7 @@ RIGS = st.builds(
     counts=COUNTS,
     pools=st.lists(POOLS, max_size=3).map(tuple),
     devices=st.lists(DEVICES, max_size=3).map(tuple),
+    work=st.text(),
 )
 
 
@@ -75,7 +82,9 @@ def test_no_line_is_longer_than_the_terminal_or_holds_control_characters(
 
     assert all(len(line) <= width for line in lines)
     assert all(line.isprintable() for line in lines)
-    assert len(lines) == 3 + len(stats.pools) + len(stats.devices)
+    is_plain = [pool.role for pool in stats.pools] == [PoolRole.SERVING]
+    why = bool(stats.work) and not is_plain
+    assert len(lines) == 3 + len(stats.pools) + len(stats.devices) + why
 
 
 @settings(max_examples=60, deadline=None)
@@ -190,3 +199,94 @@ def test_the_next_share_is_unknown_without_a_rate_or_a_difficulty() -> None:
     assert next_share(rig(pools=())) == ""
     assert next_share(rig(devices=(), counts=counts(recent_hashrate=0.0))) == ""
     assert status_fields(rig(pools=()))["next_share"] == "unknown"
+
+
+NOTHING = ShareCounts(
+    fates=dict.fromkeys(Fate, 0),
+    solutions=0,
+    blocks=0,
+    best_difficulty=0.0,
+    proven_hashrate=0.0,
+    recent_hashrate=0.0,
+    credited_hashrate=0.0,
+    uncertainty=1.0,
+)
+
+
+def pool(name: str, role: PoolRole, note: str = "", **changes: Any) -> PoolStats:
+    values: dict[str, Any] = {
+        "name": name,
+        "url": f"stratum+tcp://{name}.example:3333",
+        "state": PoolState.MINING,
+        "problem": "",
+        "user": "me",
+        "difficulty": 1000.0,
+        "height": None,
+        "network_difficulty": None,
+        "round_trip": None,
+        "counts": NOTHING,
+        "role": role,
+        "role_note": note,
+    }
+    return PoolStats(**values | changes)
+
+
+def lines_of(*pools: PoolStats, work: str = "") -> list[str]:
+    stats = RigStats(uptime=1.0, counts=NOTHING, pools=pools, devices=(), work=work)
+    return status_lines(stats, title="t", width=200)[1:-2]
+
+
+def test_one_pool_that_serves_needs_no_words_about_it() -> None:
+    [line] = lines_of(pool("main", PoolRole.SERVING), work="main has a job")
+
+    assert line == "pool      main stratum+tcp://main.example:3333 · mining · difficulty 1k"
+
+
+def test_of_several_pools_each_has_its_role_and_the_last_change_its_reason() -> None:
+    unhealthy = pool("main", PoolRole.UNHEALTHY, "well for 20 s of 5m")
+
+    lines = lines_of(unhealthy, pool("spare", PoolRole.SERVING), work="main: silent")
+
+    assert " · unhealthy: well for 20 s of 5m · " in lines[0]
+    assert " · serving · " in lines[1]
+    assert lines[2] == "work      main: silent"
+
+
+def test_work_that_is_dealt_shows_what_was_wanted_and_what_was_achieved() -> None:
+    dealt = Dealt(wanted=0.7, achieved=0.692)
+
+    lines = lines_of(pool("a", PoolRole.SERVING, dealt=dealt), pool("b", PoolRole.STANDBY))
+
+    assert " · serving 69% of 70% wanted · " in lines[0]
+
+
+def test_a_rig_without_a_pool_says_why() -> None:
+    lost = pool("main", PoolRole.CONNECTING, "connection lost")
+
+    assert lines_of(lost, work="no pool has a job")[1] == "work      no pool has a job"
+
+
+def test_the_next_share_is_expected_at_the_pool_that_serves() -> None:
+    pools = (
+        pool("main", PoolRole.CONNECTING, difficulty=1e9),
+        pool("spare", PoolRole.SERVING, difficulty=1.0),
+    )
+    counts = replace(NOTHING, recent_hashrate=2.0**32)
+
+    assert next_share(RigStats(uptime=1.0, counts=counts, pools=pools, devices=())) == "1.0 s"
+
+
+def test_the_summary_tells_the_role_of_each_pool() -> None:
+    dealt = Dealt(wanted=0.5, achieved=0.25)
+    pools = (pool("a", PoolRole.SERVING, dealt=dealt), pool("b", PoolRole.STANDBY, "not connected"))
+
+    summary = RigStats(uptime=1.0, counts=NOTHING, pools=pools, devices=(), work="why").summary()
+
+    told: Any = summary["pools"]
+    assert [(row["role"], row["role_note"]) for row in told] == [
+        ("serving", ""),
+        ("standby", "not connected"),
+    ]
+    assert [row["quota_wanted"] for row in told] == [0.5, None]
+    assert [row["quota_achieved"] for row in told] == [0.25, None]
+    assert summary["work"] == "why"
