@@ -109,8 +109,9 @@ class Setpoint:
 class PortInfo:
     """Where a device is plugged in; empty strings and 0 where unknown.
 
-    ``paths`` are the device nodes, the data port first (``/dev/ttyACM0``, ``/dev/ttyACM1``), or
-    one word such as ``emulated:compac-f``. A driver without a port (``cpu``) gets none.
+    ``paths`` are the device nodes, the data port first (``/dev/ttyACM0``, ``/dev/ttyACM1``), and
+    last the place of a USB bridge (``usb:1-1.2``), which may be all there is; or one word such as
+    ``emulated:compac-f``. A driver without a port (``cpu``) gets none.
     """
 
     paths: tuple[str, ...] = ()

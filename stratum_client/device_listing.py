@@ -234,10 +234,20 @@ def _usb_problem(verdict: Verdict) -> str:
 
 def _taken_by_nobody(verdict: Verdict) -> str:
     if verdict.possible:
-        return f'{verdict.problem}, or a [[device]] with port = "{usb_path(verdict.port)}"'
+        return _unclaimed(verdict)
     if verdict.candidates or verdict.port.vid:
         return verdict.problem
     return f"a UART does not say what is on it; name it, as in --device bm1366@{verdict.port.name}"
+
+
+def _unclaimed(verdict: Verdict) -> str:
+    """Return how to claim a port; by its tty if that alone may be opened."""
+    port = verdict.port
+    told = f'{verdict.problem}, or a [[device]] with port = "{usb_path(port) or port.name}"'
+    node = usb_discovery.node_at(usb_path(port)) if usb_path(port) else None
+    if node is None or not tty_paths(port) or os.access(node, os.R_OK | os.W_OK):
+        return told
+    return f"{told}; with via=tty, as this user may not open {usb_path(port)} itself"
 
 
 def _what(port: PortInfo) -> str:
