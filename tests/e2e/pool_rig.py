@@ -29,8 +29,20 @@ SETTINGS = PoolSettings(
     chain=ChainSettings(network_difficulty=1.0, branches=3),
 )
 BRISK = WorkConfig(failback_after=1.0, behind_after=0.5, answers_wait=0.5)
-SOON = replace(SHORT, failover=0.5, old_jobs=0.5, silence=30.0, submit=2.0, submit_lost=4.0)
-"""Standbys say little: only their silence may last."""
+SOON = replace(
+    SHORT,
+    subscribe=5.0,
+    authorize=5.0,
+    first_job=10.0,
+    silence=30.0,
+    partial_line=10.0,
+    write=5.0,
+    submit=10.0,
+    submit_lost=20.0,
+    failover=0.5,
+    old_jobs=0.5,
+)
+"""What only faults run into, however slow the machine; standbys are silent without any."""
 
 
 @dataclass
