@@ -26,6 +26,7 @@ VERBS = {
     "pools": "look at pools: pools test URL --user USER",
     "devices": "show what is plugged in and known; order devices of a running daemon about",
     "status": "show what a running daemon does: rates, shares, pools, devices, limits",
+    "shares": "show what became of every share and block, from the ledger",
     "pause": "let devices of a running daemon rest, until resume or for a while",
     "resume": "let devices mine again that were paused",
     "doctor": "check what is there to mine with, and say what puts it right",

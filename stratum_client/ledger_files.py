@@ -17,9 +17,12 @@ from stratum_client.ledger_records import FileBegun, line_of_record
 
 BLOCKS_NAME = "blocks.jsonl"
 FILES_KEPT = 16
-"""Among so many files, about, the allowed size is divided: the oldest goes as a whole."""
+"""Among so many files at least the allowed size is divided: the oldest goes as a whole."""
 
 SMALLEST_FILE = 1 << 16
+LARGEST_FILE = 1 << 22
+"""Bytes; the last file is read at each start, which takes a tenth of a second then."""
+
 DAY = 86_400.0
 READ_SIZE = 1 << 18
 
@@ -147,7 +150,7 @@ class LedgerFiles:
         write: Callable[[int, bytes], int] = os.write,
     ) -> None:
         self.folder = folder
-        self._limit = max(SMALLEST_FILE, max_size // FILES_KEPT)
+        self._limit = min(LARGEST_FILE, max(SMALLEST_FILE, max_size // FILES_KEPT))
         self._max_size = max_size
         self._keep = keep
         self._wall = wall

@@ -1,6 +1,7 @@
 """Shares, ledgers and their files for the tests of the share ledger."""
 
 import json
+import time
 from collections import Counter
 from dataclasses import replace
 from itertools import count
@@ -35,6 +36,12 @@ class Reports:
 
     def events(self) -> list[str]:
         return [event for _, event, _ in self.heard]
+
+
+def a_share(nonce: int = NONCE, *, device: str = "bitaxe") -> Share:
+    """Return a share of the captured job; the default is the one that its pool accepted."""
+    share = share_of_job(captured_job(), nonce)
+    return replace(share, value=hash_value(header_of(share)), device=device)
 
 
 EASY_NBITS = 0x207FFFFF
@@ -118,6 +125,13 @@ class Book:
             if line["kind"] in ("found", "ended"):
                 told.setdefault(str(line["id"]), []).append(str(line.get("fate", "found")))
         return told
+
+    def wait_for_lines(self, count: int) -> None:
+        """Wait until so many records of shares stand there: the ends are written by and by."""
+        deadline = time.monotonic() + PATIENCE
+        while sum(map(len, self.fates().values())) < count:
+            assert time.monotonic() < deadline, self.fates()
+            time.sleep(0.002)
 
     def kinds(self) -> Counter[str]:
         return Counter(str(line["kind"]) for line in self.lines())

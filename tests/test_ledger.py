@@ -2,16 +2,15 @@
 
 import hashlib
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from drivers.header import difficulty_of, hash_value
+from drivers.header import difficulty_of
 from stratum_client.block_records import BlockFound, block_record_of, header_of, share_of
-from stratum_client.job import Fate, Share
+from stratum_client.job import Fate
 from stratum_client.ledger import ShareLedger
-from tests.ledgers import Book, block, captured_job, share_of_job
+from tests.ledgers import Book, a_share, block, captured_job
 
 
 @pytest.fixture
@@ -23,11 +22,6 @@ def opened(book: Book) -> ShareLedger:
     ledger = book.ledger()
     ledger.open()
     return ledger
-
-
-def a_share(nonce: int = 0x7552034C) -> Share:
-    share = share_of_job(captured_job(), nonce)
-    return replace(share, value=hash_value(header_of(share)))
 
 
 def test_a_share_is_in_the_file_when_found_returns_and_its_fate_follows(book: Book) -> None:
