@@ -21,6 +21,12 @@ _SHORTEST_WORD = 4
 _SHORTEST_ANYWHERE = 8
 """A secret below is replaced only where it is a word of its own."""
 
+_PROTOCOL = {"mining", "client", "submit", "notify", "method", "params", "result", "error"}
+"""Words that are no secret where they are only a part of a JSON string."""
+
+_LONGEST_FORM = 16
+"""Bytes that one character of a secret may take."""
+
 _KEPT_START = re.compile(r"(?:bc1[qp]|tb1[qp]|bcrt1[qp]|[13mn2])(?=[0-9A-Za-z]{22})")
 _CLASSES = ("0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _PLAIN = "._-+@:~"
@@ -82,10 +88,18 @@ class Masker:
 
         The rest may be the beginning of a secret.
         """
-        if not self._secrets or not data or data.endswith(b"\n"):
+        if not self._pattern or not data or data.endswith(b"\n"):
             return len(data)
-        longest = max(map(len, self._secrets)) * 16
-        for start in range(max(0, data.rfind(b"\n") + 1, len(data) - longest), len(data)):
+        line = data.rfind(b"\n") + 1
+        whole = {
+            i
+            for found in self._pattern.finditer(data, line)
+            for i in range(found.start() + 1, found.end())
+        }
+        longest = max(map(len, self._secrets)) * _LONGEST_FORM
+        for start in range(max(line, len(data) - longest), len(data)):
+            if start in whole:  # part of a secret that is all there
+                continue
             if any(_may_begin(forms, data, start) for forms in self._beginnings):
                 return start
         return len(data)
@@ -138,7 +152,7 @@ def _form_of(character: str) -> bytes:
 
 def _pattern_of(secret: str) -> bytes:
     pattern = b"".join(_form_of(character) for character in secret)
-    if len(secret) < _SHORTEST_WORD:
+    if len(secret) < _SHORTEST_WORD or secret.lower() in _PROTOCOL:
         return rb'(?<=")' + pattern + rb'(?=\\*")'
     is_hex = re.fullmatch("[0-9A-Fa-f]+", secret)
     if len(secret) < _SHORTEST_ANYWHERE or is_hex:  # no digits of a job, no part of a method's name

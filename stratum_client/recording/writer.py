@@ -69,10 +69,10 @@ class RecordingWriter:
             self._waiting.put(Entry(at=entry.at, rim=Rim.DAEMON, what=What.GAP, fields=gap))
         self._waiting.put(entry)
 
-    def close(self) -> None:
-        """Write what waits, for a moment at most."""
+    def close(self, wait: float = CLOSE_WAIT) -> None:
+        """Write what waits, for ``wait`` seconds at most."""
         self._waiting.put(None)
-        self._thread.join(CLOSE_WAIT)
+        self._thread.join(wait)
 
     def _run(self, header: bytes) -> None:
         try:
@@ -94,7 +94,7 @@ class RecordingWriter:
             reason = "the recording is as large as it may be"
             end = Entry(at=entry.at, rim=Rim.DAEMON, what=What.END, fields={"reason": reason})
             self._put(line_of(end))
-            self._end(f"{reason}, {self._limit >> 20} MiB")
+            self._end(f"{reason}, {self._limit / (1 << 20):g} MiB")
             return
         self._put(line)
 

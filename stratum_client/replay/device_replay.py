@@ -57,6 +57,8 @@ class DeviceReplay:
         entries = [self._run.entries[index] for index in self._indices]
         if not any(entry.what is What.OPENING for entry in entries):
             return "no ports were opened that can be listened at"
+        if any(entry.what is What.OPENING and entry.number("place") for entry in entries):
+            return "its board is watched over beside its chips, in an order that chance decides"
         made = next((entry for entry in entries if entry.what is What.DEVICE), None)
         if made is None:
             return "it is not known what it was made of"
@@ -126,9 +128,7 @@ class DeviceReplay:
             case What.DEVICE:
                 await self._make(entry)
             case What.STOPPING:
-                self._is_stopping = True
-                if self._running:
-                    self._running.cancel()
+                self._is_stopping = True  # ended with the first deed that it does not do by itself
             case What.TOLD if self._device:
                 self._device.job_changed(clean=entry.fields.get("clean") is True)
             case What.APPLIED if self._device:
@@ -145,6 +145,8 @@ class DeviceReplay:
         loop = _replay_loop()
         latest = entry.at + LATEST
         await self._until(entry.at)
+        if self._is_stopping and self._running and index not in self._expected.done:
+            self._running.cancel()
         while index not in self._expected.done and loop.time() < latest:  # noqa: ASYNC110 - time stands still meanwhile
             await asyncio.sleep(HOLD)
         if index not in self._expected.done and not self._is_stopping:

@@ -81,5 +81,9 @@ def _driver_replayed(run: Run, name: str, speed: float | None) -> tuple[str, Seq
 
 
 def _play(playing: Coroutine[object, object, None], speed: float | None) -> None:
-    with asyncio.Runner(loop_factory=lambda: ReplayLoop(speed)) as runner:
-        runner.run(playing)
+    try:
+        with asyncio.Runner(loop_factory=lambda: ReplayLoop(speed)) as runner:
+            runner.run(playing)
+    except* EntryError as group:
+        [error, *_] = group.exceptions
+        raise EntryError(str(error)) from error

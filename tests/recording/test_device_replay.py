@@ -17,16 +17,17 @@ from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.job import Fate
 from stratum_client.recording.entries import Entry, Rim, What
-from stratum_client.recording.reader import Run
+from stratum_client.recording.reader import Header, Run
 from stratum_client.recording.recorder import Recorder
+from stratum_client.replay.device_replay import DeviceReplay
 from stratum_client.replay.outcome import Outcome, replayed
 from stratum_client.replay.recorded_work import work_of
 from tests.e2e.rig import config_for
 from tests.recording.rig import last_run, recorded_warnings
 from tests.stand_ins import RecordingLog
 
-DEVICES = ("bm1366", "compac-f", "bitaxe-gamma", "block-erupter")
-"""A chain on a tty, a stick on USB, a board with a control channel, and one without registers."""
+DEVICES = ("bm1366", "compac-f", "block-erupter")
+"""A chain on a tty, a stick behind a bridge, and a device without registers."""
 
 DIFFICULTY = 2e-5
 
@@ -112,6 +113,18 @@ def test_a_command_that_was_never_sent_is_told_where_it_was(run: Run) -> None:
     assert difference.whose == "driver of bm1366"
     assert difference.line == run.lines[place]
     assert difference.then == difference.now + "00"
+
+
+def test_a_board_that_is_watched_beside_its_chips_is_left_to_its_solutions() -> None:
+    entries = [
+        Entry(at=0.1, rim=Rim.PORT, what=What.DEVICE, name="board", fields={"driver": "qaxe"}),
+        Entry(at=0.2, rim=Rim.PORT, what=What.OPENING, name="board", fields={"place": 1}),
+    ]
+    header = Header(program="", wall=0.0, monotonic=0.0, config={})
+
+    replay = DeviceReplay(Run(header=header, entries=entries, lines=(2, 3)), "board")
+
+    assert "beside its chips" in replay.why_not
 
 
 def test_work_is_read_back_as_it_was_given() -> None:
