@@ -6,6 +6,7 @@ pools close.
 
 import asyncio
 import gc
+import os
 import signal
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
@@ -29,8 +30,11 @@ from stratum_client.ledger_desk import LedgerDesk
 from stratum_client.loop_lag import LoopLag
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
+from stratum_client.pool_control import FILE_NAME as POOLS_FILE_NAME
+from stratum_client.pool_control import PoolControl
 from stratum_client.pool_set import PoolSet
 from stratum_client.pool_watcher import PoolWatcher
+from stratum_client.reload import Reload, Settings
 from stratum_client.rims import PlainRims, Rims
 from stratum_client.state_file import StateFile
 from stratum_client.stats import NamedDevice, RigStats, ShareCounts
@@ -45,12 +49,15 @@ DEVICE_WAIT = 1.2
 
 EXIT_OK, EXIT_NO_POOL = 0, 3
 
+STDOUT = 1
+
 
 class Daemon:
     """Everything that runs on one rig.
 
     ``found`` is what is plugged in, None where devices are configured. With a ``state_dir``, which
-    must be locked for us, orders are taken there. Raises ConfigError for a device that cannot be as
+    must be locked for us, orders are taken there; with ``settings`` one of them is to read them
+    again. Raises ConfigError for a device that cannot be as
     it is configured.
     """
 
@@ -64,9 +71,10 @@ class Daemon:
         random: Random,
         log_for: Callable[[str], Log],
         rims: Rims | None = None,
+        settings: Settings | None = None,
     ) -> None:
         self.miner = Miner(clock)
-        self._config = config
+        self._settings = settings
         self._clock = clock
         self._rims = rims or PlainRims()
         self._log_for = log_for
@@ -118,6 +126,21 @@ class Daemon:
             if state_dir
             else None
         )
+        self._pool_control = PoolControl(
+            self.pools,
+            config=lambda: self._reload.config,
+            keep_secret=lambda secret: settings.keep_secret(secret) if settings else None,
+            file=StateFile(state_dir / POOLS_FILE_NAME) if state_dir else None,
+            clock=clock,
+            log=log_for("control"),
+        )
+        self._reload = Reload(
+            config,
+            settings,
+            pools=self._pool_control,
+            devices=self.fleet,
+            log=log_for("config"),
+        )
         self._socket = (
             ControlSocket(state_dir, self._handlers(), log_for("control")) if state_dir else None
         )
@@ -138,6 +161,8 @@ class Daemon:
             services = [
                 group.create_task(self.control.run(), name="control"),
                 group.create_task(self._lag.run(), name="loop lag"),
+                group.create_task(self._pool_control.run(), name="pools that change"),
+                group.create_task(self._reload.run(), name="reload"),
             ]
             if self._rim:
                 services.append(group.create_task(self._rim.run(), name="metrics"))
@@ -156,7 +181,10 @@ class Daemon:
         self._stop.set()
 
     def stop_on_signals(self) -> None:
-        """End cleanly at the first SIGINT or SIGTERM; at the second, cancel the calling task."""
+        """End cleanly at the first SIGINT or SIGTERM; at the second, cancel the calling task.
+
+        SIGHUP reads the configuration again, but ends when it says that the terminal is gone.
+        """
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task
@@ -170,13 +198,29 @@ class Daemon:
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, signalled, number)
+        had_terminal = os.isatty(STDOUT)
+
+        def hung_up() -> None:
+            """Tell a terminal that is gone from somebody who wants a reload."""
+            if had_terminal and not os.isatty(STDOUT):
+                signalled(signal.SIGHUP)
+            else:
+                self._reload.signalled()
+
+        loop.add_signal_handler(signal.SIGHUP, hung_up)
 
     def _handlers(self) -> Mapping[str, Handler]:
         """Return what can be ordered over the control socket."""
         log = self._log_for("control")
         devices = DeviceOrders(self.fleet, self.control, clock=self._clock, log=log)
         status = StatusOrders(self.snapshot)
-        return {**status.handlers, **devices.handlers, **self.control.handlers}
+        return {
+            **status.handlers,
+            **devices.handlers,
+            **self.control.handlers,
+            **self._pool_control.handlers,
+            **self._reload.handlers,
+        }
 
     def _make_pool(self, config: PoolConfig, watcher: PoolWatcher) -> Pool:
         name = config.name
@@ -219,7 +263,7 @@ class Daemon:
         """Return all that is to be told of the rig."""
         now = self._clock.monotonic()
         return RigStats(
-            rig=self._config.rig.name,
+            rig=self._reload.config.rig.name,
             version=__version__,
             uptime=now - self._started,
             counts=ShareCounts.of(self.miner.tally, now),

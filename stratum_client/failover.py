@@ -75,6 +75,11 @@ class PoolPolicy:
         pool.begin(now)
         self._pools[name] = pool
 
+    def adjust(self, name: str, *, quota: float, patience: float) -> None:
+        """Go by another quota and patience from now on; what is known of the pool stays."""
+        pool = self._pools[name]
+        pool.quota, pool.patience = quota, patience
+
     def remove(self, name: str) -> None:
         """Forget a pool; a choice of it is released."""
         del self._pools[name]

@@ -41,6 +41,9 @@ PortEvents = Callable[[], AsyncGenerator[PortEvent, None]]
 ABSENT_AFTER = 5.0
 """Seconds after the start by which whatever is plugged in has been found."""
 
+REMOVE_WAIT = 5.0
+"""Seconds that a device has to come to rest when it is removed."""
+
 SOFTWARE = DeviceConfig(name="cpu", driver="cpu")
 """What mines where nothing is configured and nothing found."""
 
@@ -72,6 +75,7 @@ class _Member:
     socket: PortDevice | None
     identity: tuple[object, ...] = ()
     paths: frozenset[str] = frozenset()
+    task: asyncio.Task[None] | None = None
 
 
 class Fleet:
@@ -106,6 +110,8 @@ class Fleet:
         self._finds = found is not None
         self._members: list[_Member] = []
         self._at: dict[PortInfo, _Member] = {}
+        self._present: dict[PortInfo, Verdict] = {}
+        self._watching: asyncio.Task[None] | None = None
         self._told: set[str] = set()
         self._needs_libusb = True
         self._group: asyncio.TaskGroup | None = None
@@ -131,10 +137,45 @@ class Fleet:
         async with asyncio.TaskGroup() as self._group:
             for member in self._members:
                 self._start(member)
-            if self._finds or any(member.socket for member in self._members):
-                await self._watch()
+            self._watch_if_needed()
+            await asyncio.get_running_loop().create_future()
+
+    # -- changes while it runs
+
+    def check(self, config: DeviceConfig) -> None:
+        """Raise ConfigError if there cannot be such a device; nothing is opened."""
+        _opened(config, self._context(config), self._rims, has_port=_has_port(config))
+
+    def add(self, config: DeviceConfig) -> None:
+        """Take in a device and start it; raise ConfigError if it cannot be."""
+        member = self._add(config)
+        if self._group:
+            self._start(member)
+            self._watch_if_needed()
+        for port, verdict in self._present.items():
+            if port not in self._at and self._member_for(verdict) is member:
+                self._port_added(verdict)
+                return
+
+    async def remove(self, name: str) -> None:
+        """End a device, put it to rest and let its port go; its counters stay for a namesake."""
+        member = next(one for one in self._members if one.config.name == name)
+        self._members.remove(member)
+        self._at = {port: one for port, one in self._at.items() if one is not member}
+        if member.task:
+            member.task.cancel()
+            _, running = await asyncio.wait([member.task], timeout=REMOVE_WAIT)
+            if running:
+                self._log.warning("device.ends_slowly", device=name, after=REMOVE_WAIT)
 
     # -- ports
+
+    def _watch_if_needed(self) -> None:
+        """Follow ports once there is a device that has one."""
+        assert self._group
+        has_port = self._finds or any(member.socket for member in self._members)
+        if has_port and self._watching is None:
+            self._watching = self._group.create_task(self._watch(), name="ports")
 
     async def _watch(self) -> None:
         telling = asyncio.get_running_loop().call_later(ABSENT_AFTER, self._tell_absent)
@@ -154,8 +195,11 @@ class Fleet:
             async for event in events:
                 match event:
                     case PortAdded(port=port):
-                        self._port_added(await asyncio.to_thread(self._verdict_on, port))
+                        verdict = await asyncio.to_thread(self._verdict_on, port)
+                        self._present[port] = verdict
+                        self._port_added(verdict)
                     case PortRemoved(port=port):
+                        self._present.pop(port, None)
                         self._port_removed(port)
 
     def _port_added(self, verdict: Verdict) -> None:
@@ -242,21 +286,9 @@ class Fleet:
 
     def _add(self, config: DeviceConfig, *, is_found: bool = False) -> _Member:
         """Take a device in; raise ConfigError if it cannot be."""
-        seat = self._miner.seat(config.name)
-        log = bound(self._log_for("device"), device=config.name)
-        context = Context(
-            name=config.name,
-            miner=self._rims.miner(config.name, seat),
-            clock=self._clock,
-            random=self._random,
-            log=log,
-            tap=self._rims.tap(config.name),
-        )
-        has_port = bool(config.paths or config.match or is_found)
-        try:
-            opener, device = _opened(config, context, self._rims, has_port=has_port)
-        except DriverError as error:
-            raise device_error(config, str(error)) from error
+        has_port = _has_port(config) or is_found
+        context = self._context(config)
+        opener, device = _opened(config, context, self._rims, has_port=has_port)
         member = _Member(
             config=config,
             opener=opener,
@@ -264,9 +296,9 @@ class Fleet:
             supervised=SupervisedDevice(
                 device,
                 driver=opener.driver,
-                seat=seat,
+                seat=self._miner.seat(config.name),
                 random=self._random,
-                log=log,
+                log=context.log,
                 rims=self._rims,
             ),
         )
@@ -275,9 +307,20 @@ class Fleet:
         self._members.append(member)
         return member
 
+    def _context(self, config: DeviceConfig) -> Context:
+        return Context(
+            name=config.name,
+            miner=self._rims.miner(config.name, self._miner.seat(config.name)),
+            clock=self._clock,
+            random=self._random,
+            log=bound(self._log_for("device"), device=config.name),
+            tap=self._rims.tap(config.name),
+        )
+
     def _start(self, member: _Member) -> None:
         assert self._group
-        self._group.create_task(member.supervised.run(), name=f"device {member.config.name}")
+        name = f"device {member.config.name}"
+        member.task = self._group.create_task(member.supervised.run(), name=name)
 
     def _free_name(self, base: str) -> str:
         """Return ``base``, or with a number if there is such a device."""
@@ -292,10 +335,24 @@ def bound(log: Log, **fields: object) -> Log:
     return bind(**fields) if bind else log
 
 
+def _has_port(config: DeviceConfig) -> bool:
+    return bool(config.paths or config.match)
+
+
 def _opened(
     config: DeviceConfig, context: Context, rims: Rims, *, has_port: bool
 ) -> tuple[_Opener, Device]:
-    """Return what makes a device, and the device or its place; raise DriverError, ConfigError."""
+    """Return what makes a device, and the device or its place; raise ConfigError."""
+    try:
+        return _made(config, context, rims, has_port=has_port)
+    except DriverError as error:
+        raise device_error(config, str(error)) from error
+
+
+def _made(
+    config: DeviceConfig, context: Context, rims: Rims, *, has_port: bool
+) -> tuple[_Opener, Device]:
+    """Return as `_opened`; raise DriverError too."""
     opener = _Opener(driver_name(config), context, rims)
     if opener.driver:
         registry.driver(opener.driver)

@@ -1,11 +1,16 @@
 """Whether the rig does what it is meant to do, in one sentence; pure."""
 
+from stratum_client.pool_roles import PoolRole
 from stratum_client.stats import PoolState, RigStats
 
 
 def health_of(stats: RigStats) -> tuple[bool, str]:
     """Return whether all is as intended: a pool serves, or all devices are meant to rest."""
-    serving = [pool.name for pool in stats.pools if pool.state is PoolState.MINING]
+    serving = [
+        pool.name
+        for pool in stats.pools
+        if pool.state is PoolState.MINING and pool.role in {None, PoolRole.SERVING}
+    ]
     resting = bool(stats.devices) and all(not d.decision.limit.run for d in stats.devices)
     if resting:
         return True, f"idle as intended: {stats.devices[0].decision.reason}"

@@ -1,8 +1,8 @@
 """Set up structlog: levels per component, one line per event, to a stream or wherever it is told.
 
-A logger is had by ``structlog.get_logger().bind(component="pool")``; levels are fixed when it is
-bound. What the standard library's loggers say comes out the same way, their first name as the
-component. A log that cannot be written is lost, and mining goes on.
+A logger is had by ``structlog.get_logger().bind(component="pool")``; levels and secrets may change
+while it lives. What the standard library's loggers say comes out the same way, their first name as
+the component. A log that cannot be written is lost, and mining goes on.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 import structlog
 
-from stratum_client.config import LogConfig
+from stratum_client.config import DEFAULT_PASSWORD, LogConfig
 from stratum_client.log_fields import Scrubber
 from stratum_client.log_lines import LogEvent, console_line, journal_line, json_line
 
@@ -29,6 +29,42 @@ _NUMBERS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 _LONGEST_TRACEBACK = 20_000
 
 
+class Logging:
+    """How everything is logged by now; `change` reaches loggers that are long since bound."""
+
+    def __init__(
+        self,
+        config: LogConfig,
+        *,
+        stream: TextIO | None = None,
+        secrets: Iterable[str] = (),
+        environ: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._stream = stream or sys.stderr
+        self._environ = environ
+        self._secrets: set[str] = set()
+        self.change(config, secrets=secrets)
+
+    def change(self, config: LogConfig, *, secrets: Iterable[str]) -> None:
+        """Log as ``config`` says from now on; what was a secret stays one."""
+        self._secrets |= set(secrets)
+        self.scrubber = Scrubber(self._secrets)
+        self.form = _form_for(config, self._stream, self._environ)
+        self._level = _NUMBERS[config.level]
+        self._levels = {component: _NUMBERS[level] for component, level in config.levels.items()}
+        _forward_standard_logging(config)
+
+    def keep_secret(self, secret: str) -> None:
+        """Let ``secret`` appear in no line from now on, unless it is what everybody sends."""
+        if secret not in {"", DEFAULT_PASSWORD}:
+            self._secrets.add(secret)
+            self.scrubber = Scrubber(self._secrets)
+
+    def shows(self, component: str, number: int) -> bool:
+        """Return whether an event of this level is logged."""
+        return number >= self._levels.get(component, self._level)
+
+
 def configure_logging(
     config: LogConfig,
     *,
@@ -37,24 +73,27 @@ def configure_logging(
     secrets: Iterable[str] = (),
     wall: Callable[[], float] = time.time,
     environ: Mapping[str, str] = os.environ,
-) -> None:
-    """Log as ``config`` says, from now on; call it again when the settings change.
+) -> Logging:
+    """Log as ``config`` says, from now on; what is returned changes that later.
 
     ``stream`` (default stderr) decides on form and colours. ``write`` gets each event whole, with
     its line ends, in place of the stream: a live view clears itself, writes, and is drawn again.
     ``secrets`` appear in no line.
     """
     stream = stream or sys.stderr
-    form = _form_for(config, stream, environ)
-    event_of = partial(_event_of, Scrubber(secrets), wall)
+    logging_now = Logging(config, stream=stream, secrets=secrets, environ=environ)
+
+    def line(logger: _LineLogger, level: str, fields: MutableMapping[str, Any]) -> str:
+        return logging_now.form(_event_of(logging_now.scrubber, wall, logger, level, fields))
+
     structlog.configure(
-        processors=[lambda logger, level, fields: form(event_of(logger, level, fields))],
-        wrapper_class=cast("type[BindableLogger]", _logger_class(config)),
+        processors=[line],
+        wrapper_class=cast("type[BindableLogger]", _logger_class(logging_now)),
         logger_factory=partial(_LineLogger, write or partial(_write, stream)),
         context_class=dict,
         cache_logger_on_first_use=False,
     )
-    _forward_standard_logging(config)
+    return logging_now
 
 
 class _LineLogger:
@@ -71,25 +110,23 @@ class _LineLogger:
             self._write(text)
 
 
-def _logger_class(config: LogConfig) -> Callable[..., Any]:
-    """Return what makes a logger: one whose methods below its component's level do nothing."""
-    default = _NUMBERS[config.level]
-    levels = {component: _NUMBERS[level] for component, level in config.levels.items()}
+def _logger_class(logging_now: Logging) -> type[Any]:
+    """Return a class of loggers whose methods below their component's level do nothing."""
+    base: Any = structlog.make_filtering_bound_logger(_NUMBERS["debug"])
 
-    def make(logger: _LineLogger, processors: Any, context: dict[str, object]) -> Any:  # noqa: ANN401 - as structlog calls it
-        component = str(context.get("component") or logger.component)
-        return classes[levels.get(component, default)](logger, processors, context)
+    def method(name: str, number: int) -> Callable[..., Any]:
+        write = getattr(base, name)
 
-    def bind(self: Any, **values: object) -> Any:  # noqa: ANN401 - a method of structlog's class
-        return make(self._logger, self._processors, {**self._context, **values})
+        def write_or_not(self: Any, event: str, *args: object, **fields: object) -> Any:  # noqa: ANN401 - as in structlog
+            component = self._context.get("component") or self._logger.component
+            if logging_now.shows(component, number):
+                return write(self, event, *args, **fields)
+            return None
 
-    classes = {
-        level: type(
-            "ComponentLogger", (structlog.make_filtering_bound_logger(level),), {"bind": bind}
-        )
-        for level in {default, *levels.values()}
-    }
-    return make
+        return write_or_not
+
+    methods = {name: method(name, number) for name, number in _NUMBERS.items()}
+    return type("ComponentLogger", (base,), {**methods, "warn": methods["warning"]})
 
 
 def _event_of(

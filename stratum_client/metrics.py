@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 
 from drivers.api import DeviceState
 from stratum_client.control.claims import Level
+from stratum_client.pool_roles import PoolRole
 from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -137,7 +138,13 @@ def _pool_samples(pool: PoolStats) -> Iterator[_Sample]:
     for state in PoolState:
         text = "1 for the state that the pool's session is in."
         yield _gauge("pool_state", text, pool.state is state, **labels, state=str(state))
+    for role in PoolRole if pool.role else ():
+        text = "1 for what the pool is to the rig."
+        yield _gauge("pool_role", text, pool.role is role, **labels, role=str(role))
+    wanted, achieved = (pool.dealt.wanted, pool.dealt.achieved) if pool.dealt else (None, None)
     for name, text, value in (
+        ("quota_wanted_ratio", "Part of the hashes it should get.", wanted),
+        ("quota_achieved_ratio", "Part of the hashes it got.", achieved),
         ("difficulty", "Share difficulty in force.", pool.difficulty),
         ("height", "Block height of the job.", pool.height),
         ("network_difficulty", "Difficulty of the job's chain.", pool.network_difficulty),

@@ -170,6 +170,13 @@ class PoolSet:
         self._policy.arrange(names)
         self._decide()
 
+    def adjust(self, config: PoolConfig) -> None:
+        """Give a pool other settings without a new session: deadlines hold from the next one on."""
+        member = self._named(config.name)
+        member.pool.config = config
+        self._policy.adjust(config.name, quota=config.quota, patience=config.deadlines.failover)
+        self._decide(anew=True)
+
     def configure(self, work: WorkConfig) -> None:
         """Go by other settings from now on."""
         self._work = work

@@ -21,6 +21,7 @@ from stratum_client.device_finder import find
 from stratum_client.live_view import LiveView
 from stratum_client.log import configure_logging
 from stratum_client.output import BackgroundWriter
+from stratum_client.reload import Settings
 from stratum_client.stats import RigStats
 from stratum_client.status_text import status_fields, status_lines
 
@@ -33,24 +34,43 @@ STATUS_EVERY = 30.0
 EXIT_INTERRUPTED = 130
 
 
-async def mine(config: Config, options: argparse.Namespace, state_dir: Path | None = None) -> int:
+async def mine(
+    config: Config,
+    options: argparse.Namespace,
+    state_dir: Path | None = None,
+    load: Callable[[], Config] | None = None,
+) -> int:
     """Mine with ``config`` until a signal or the end of --for; return the exit code.
 
-    Orders are taken in ``state_dir``, if there is one; it must be locked for us.
+    Orders are taken in ``state_dir``, if there is one; it must be locked for us. ``load`` reads the
+    configuration again.
     """
     stream = sys.stderr if options.json else sys.stdout
     output = BackgroundWriter(stream)
     view = LiveView(output.write) if _is_watched(options) else None
     write = view.write if view else output.write
-    configure_logging(config.log, stream=stream, secrets=config.secrets, write=write)
+    logging = configure_logging(config.log, stream=stream, secrets=config.secrets, write=write)
+    settings = (
+        Settings(
+            load=load,
+            change_log=lambda log, secrets: logging.change(log, secrets=secrets),
+            keep_secret=logging.keep_secret,
+        )
+        if load
+        else None
+    )
     try:
-        return await _mine(config, options, view, state_dir)
+        return await _mine(config, options, view, state_dir, settings)
     finally:
         output.close()
 
 
 async def _mine(
-    config: Config, options: argparse.Namespace, view: LiveView | None, state_dir: Path | None
+    config: Config,
+    options: argparse.Namespace,
+    view: LiveView | None,
+    state_dir: Path | None,
+    settings: Settings | None,
 ) -> int:
     found = await asyncio.to_thread(find, config)
     with _recorder(config, options) as recorder:
@@ -62,6 +82,7 @@ async def _mine(
             random=Random(),
             log_for=recorder.log_for if recorder else component_log,
             rims=recorder,
+            settings=settings,
         )
         if recorder:
             recorder.tally = daemon.miner.tally

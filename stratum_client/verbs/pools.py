@@ -1,4 +1,4 @@
-"""`stratum-client pools test URL`: what a pool grants and sends, without mining."""
+"""`stratum-client pools`: `test URL` looks at a pool without mining, the rest gives orders."""
 
 import argparse
 import asyncio
@@ -16,6 +16,7 @@ from stratum_client.payout import PayoutCheck
 from stratum_client.pool_probe import ProbeReport, probe
 from stratum_client.status_text import scaled
 from stratum_client.verbs.arguments import add_way_arguments
+from stratum_client.verbs.pool_orders import add_orders, run_order
 from stratum_client.wire import printable
 
 EXIT_OK, EXIT_FAILED = 0, 1
@@ -26,7 +27,9 @@ MAX_SHOWN = 1000
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `pools` takes."""
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    add_orders(actions)
     test = actions.add_parser("test", help="connect and report; no mining")
+    test.set_defaults(action=_test)
     test.add_argument("url", metavar="URL", help="such as stratum+tcp://HOST:PORT")
     test.add_argument("--user", required=True, metavar="USER", help="ADDRESS.WORKER or account")
     test.add_argument("--password", metavar="PASSWORD", help="default: x")
@@ -40,6 +43,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    """Do what was asked for."""
+    return run_order(options)
+
+
+def _test(options: argparse.Namespace) -> int:
     """Test a pool; the exit code says whether one could mine there."""
     arguments = PoolArguments(
         url=options.url,

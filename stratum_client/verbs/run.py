@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from stratum_client.clock import SystemClock
+from stratum_client.config import Config
 from stratum_client.config_arguments import with_arguments
 from stratum_client.config_file import FILE_NAME, find_config, load_config
 from stratum_client.errors import ConfigError
@@ -47,12 +48,18 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Mine until stopped."""
+    config = _settings(options)
+    state_dir = config.state_dir or default_state_dir()
+    with lock_state_dir(state_dir, now=SystemClock().wall()):
+        return asyncio.run(mine(config, options, state_dir, lambda: _settings(options)))
+
+
+def _settings(options: argparse.Namespace) -> Config:
+    """Return what file, environment and command line say by now; raise ConfigError."""
     config = load_config(options.config or find_config())
     config = with_arguments(
         config, pools=pools_of(options), devices=options.devices, environ=os.environ
     )
     if not config.pools:
         raise ConfigError("run", NO_POOL)
-    state_dir = config.state_dir or default_state_dir()
-    with lock_state_dir(state_dir, now=SystemClock().wall()):
-        return asyncio.run(mine(config, options, state_dir))
+    return config

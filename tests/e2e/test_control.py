@@ -73,6 +73,76 @@ def test_a_pause_outlives_a_kill_and_ends_with_resume(tmp_path: Path) -> None:
             assert limits_in(fetched(f"{address_of(run)}/metrics")[1]) == []
 
 
+def test_sighup_with_a_bad_and_a_good_file_while_shares_stream(tmp_path: Path) -> None:
+    slow = ("--difficulty", "0.0005", "--vardiff", "off")
+    with pool(*slow, folder=tmp_path) as (server, url), pool(folder=tmp_path) as (_, other):
+        config = tmp_path / "stratum-client.toml"
+        text = f'''
+[[pool]]
+name = "main"
+url = "{url}"
+user = "a.b"
+[[device]]
+driver = "cpu"
+settings = {{ threads = 1 }}
+'''
+        config.write_text(text)
+        with running("run", "--json", folder=tmp_path) as run:
+            run.wait_for("share.accepted")
+            config.write_text(text + "[log]\nlevel = 7\n")
+            run.send(signal.SIGHUP)
+            run.wait_for(r"reload\.refused by=SIGHUP .*stratum-client.toml:10: log.level: expected")
+            assert said("reload", folder=tmp_path)[0] == 1
+
+            spare = f'[[pool]]\nname = "spare"\nurl = "{other}"\nuser = "geheim.b"\n'
+            config.write_text(text + spare + '[log]\nlevel = "debug"\n')
+            code, out, _ = said("reload", "--dry-run", folder=tmp_path)
+            assert (code, out.splitlines()[-1]) == (0, "nothing was done")
+            run.send(signal.SIGHUP)
+            run.wait_for(r"reload\.done by=SIGHUP")
+            run.wait_for(r"pool\.authorized pool=spare")
+            run.wait_for("share.accepted(?s:.*)debug")
+            assert said("reload", folder=tmp_path)[1] == "nothing has changed\n"
+            assert [one["name"] for one in status(tmp_path)["pools"]] == ["main", "spare"]
+            assert run.ended() == 0
+        summary = run.summary()
+        assert server.ended() == 0
+
+    assert run.err.count("pool.subscribed pool=main") == 1, "it kept its connection"
+    assert summary["accepted"] == server.summary()["accepted"] > 0
+    lost = {fate: summary[fate] for fate in ("rejected", "discarded", "unanswered")}
+    assert not any(lost.values()), lost
+
+
+def test_pools_are_ordered_about_from_the_command_line(tmp_path: Path) -> None:
+    with pool(folder=tmp_path) as (_, url):
+        words = (*RUN, "--pool", url, "--user", "a.b", "--pool", "127.0.0.1:1", "--user", "a.b")
+        with running(*words, folder=tmp_path) as run:
+            run.wait_for("job.new")
+            names = [one["name"] for one in json.loads(order(tmp_path, "list", "--json"))["pools"]]
+            assert names == ["127.0.0.1", "127.0.0.1-2"]
+            assert "disabled" in order(tmp_path, "disable", names[1])
+            (tmp_path / "password").write_text("geheim-4\n")
+            (tmp_path / "password").chmod(0o600)
+            secret = ("--password-file", str(tmp_path / "password"))
+            added = order(tmp_path, "add", url, "--user", "c.d", "--name", "third", *secret)
+            assert added.startswith("third: added; it is not in the configuration")
+            assert "chosen by hand" in order(tmp_path, "use", "third")
+            assert order(tmp_path, "use", "auto")
+            assert order(tmp_path, "remove", "third") == "third: removed\n"
+            code, _, err = said("pools", "use", "nobody", folder=tmp_path)
+            assert (code, "no pool is called 'nobody'" in err) == (1, True)
+            assert run.ended() == 0
+
+    assert "geheim-4" not in run.err + run.out
+
+
+def order(folder: Path, *words: str) -> str:
+    code, out, err = said("pools", *words, folder=folder)
+    assert code == 0, err
+    return out
+
+
 def limits_in(text: str) -> list[str]:
     return [
         sample.labels["reason"]

@@ -1,0 +1,270 @@
+"""Orders about pools, from users and from a configuration read again; choices are remembered.
+
+| request | other keys | result |
+|---|---|---|
+| pools | | pools: a list as in the status, chosen, reason |
+| pool.use | pool: a name, or nothing for automatic | as pools, durable, problem |
+| pool.enable, pool.disable | pool | as pools, durable, problem |
+| pool.add | url, user; name, password if wanted | pool, note |
+| pool.remove | pool | pool, note |
+
+``chosen`` and disabled pools outlive the daemon. A pool that was added lasts until the daemon ends,
+unless it stands in the configuration; one that was removed is back then, if it does.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from itertools import count
+
+from drivers.api import Clock, Log
+from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
+from stratum_client.config import Config, PoolConfig
+from stratum_client.config_arguments import PoolArguments, with_arguments
+from stratum_client.config_work import WorkConfig
+from stratum_client.errors import ConfigError, PoolOrderError
+from stratum_client.pool_choices import ChoicesFileError, PoolChoices, choices_in, text_of
+from stratum_client.pool_set import PoolSet
+from stratum_client.setting_kinds import NAME, NotAllowedError, read_value
+from stratum_client.state_file import StateFile
+
+FILE_NAME = "pools.json"
+
+MAX_POOLS = 64
+
+_CLOSED_SOON = 0.05
+"""Seconds between looks whether a pool has closed whose name is wanted; it tells nobody."""
+
+NOT_IN_FILE = "it is not in the configuration: it lasts until the daemon ends"
+IN_FILE = "it stands in the configuration: it is back with the next start, unless it goes there too"
+
+
+class PoolControl:
+    """Follows orders to ``pools``; without a ``file`` choices last as long as the daemon.
+
+    ``config`` returns the configuration in force, ``keep_secret`` takes a new password.
+    """
+
+    def __init__(
+        self,
+        pools: PoolSet,
+        *,
+        config: Callable[[], Config],
+        keep_secret: Callable[[str], None],
+        file: StateFile | None,
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._pools = pools
+        self._config = config
+        self._keep_secret = keep_secret
+        self._file = file
+        self._clock = clock
+        self._log = log
+        self._choices = PoolChoices()
+        self._order: tuple[str, ...] = ()
+        self._replacing: dict[str, PoolConfig] = {}
+        self._has_replacing = asyncio.Event()
+        self._restore()
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return the handler of each request."""
+        return {
+            "pools": lambda _: self._told(),
+            "pool.use": self._use,
+            "pool.enable": lambda order: self._switched(order, enable=True),
+            "pool.disable": lambda order: self._switched(order, enable=False),
+            "pool.add": self._add,
+            "pool.remove": self._remove,
+        }
+
+    async def run(self) -> None:
+        """Bring back pools with other settings as soon as their old sessions are closed."""
+        while True:
+            await self._has_replacing.wait()
+            for config in list(self._replacing.values()):
+                try:
+                    self._pools.add(config)
+                except PoolOrderError:
+                    continue
+                del self._replacing[config.name]
+                self._apply_choices(config.name)
+                self.arrange(self._order)
+            if not self._replacing:
+                self._has_replacing.clear()
+            await asyncio.sleep(_CLOSED_SOON)
+
+    # --- what users order ---
+
+    async def _use(self, order: Order) -> Reply:
+        name = order.text_or_nothing("pool") or None
+        self._obeyed(lambda: self._pools.use(name))
+        self._log.info("pool.chosen", pool=name or "automatic", by=order.by)
+        result = await self._remembered(replace(self._choices, use=name))
+        if name is None or self._is_in_file(name):
+            return result
+        return {**result, "durable": False, "problem": f"{name}: {NOT_IN_FILE}"}
+
+    async def _switched(self, order: Order, *, enable: bool) -> Reply:
+        name = order.text("pool")
+        switch = self._pools.enable if enable else self._pools.disable
+        self._obeyed(lambda: switch(name))
+        self._log.info("pool.enabled" if enable else "pool.disabled", pool=name, by=order.by)
+        disabled = self._choices.disabled - {name} if enable else self._choices.disabled | {name}
+        return await self._remembered(PoolChoices(use=self._pools.chosen, disabled=disabled))
+
+    async def _add(self, order: Order) -> Reply:
+        config = self._config_in(order)
+        if len(self._names()) >= MAX_POOLS:
+            raise OrderError(f"there are {MAX_POOLS} pools already")
+        self._keep_secret(config.password)
+        self._obeyed(lambda: self._pools.add(config))
+        self._log.info("pool.added", pool=config.name, url=str(config.url), by=order.by)
+        return {"pool": config.name, "note": NOT_IN_FILE}
+
+    async def _remove(self, order: Order) -> Reply:
+        name = order.text("pool")
+        if self._names() == [name]:
+            raise OrderError(f"{name} is the only pool: add another one first, or pause")
+        self._obeyed(lambda: self._pools.remove(name))
+        self._log.info("pool.removed", pool=name, by=order.by)
+        disabled = self._choices.disabled - {name}
+        await self._remembered(PoolChoices(use=self._pools.chosen, disabled=disabled))
+        return {"pool": name, "note": IN_FILE if self._is_in_file(name) else ""}
+
+    def _config_in(self, order: Order) -> PoolConfig:
+        arguments = PoolArguments(
+            url=order.text("url"),
+            user=order.text("user"),
+            password=order.text_or_nothing("password", 256) or None,
+        )
+        name = order.text_or_nothing("name", 64)
+        try:
+            [config] = with_arguments(self._config(), pools=[arguments], environ={}).pools
+            if name:
+                return replace(config, name=str(read_value(NAME, name)))
+        except ConfigError as error:
+            raise OrderError(str(error)) from error
+        except NotAllowedError as error:
+            raise OrderError(f'"name" is not {NAME.allowed}') from error
+        used = set(self._names())
+        numbered = (config.name if n == 1 else f"{config.name}-{n}" for n in count(1))
+        return replace(config, name=next(free for free in numbered if free not in used))
+
+    # --- what a configuration orders ---
+
+    def add(self, config: PoolConfig) -> None:
+        """Take in a pool of the configuration, in place of one of that name that was added."""
+        if config.name in self._names():
+            self.replace(config)
+            return
+        try:
+            self._pools.add(config)
+        except PoolOrderError:
+            self._bring_back(config)
+            return
+        self._apply_choices(config.name)
+
+    def remove(self, name: str) -> None:
+        """Let a pool go, if it has not been removed by hand."""
+        self._replacing.pop(name, None)
+        if name in self._names():
+            self._pools.remove(name)
+
+    def replace(self, config: PoolConfig) -> None:
+        """Let a pool's old session end, and begin one with other settings then."""
+        if config.name in self._names():
+            self._pools.remove(config.name)
+            self._bring_back(config)
+        elif config.name in self._replacing:
+            self._bring_back(config)
+
+    def adjust(self, config: PoolConfig) -> None:
+        """Give a pool settings that need no new session."""
+        if config.name in self._replacing:
+            self._bring_back(config)
+        elif config.name in self._names():
+            self._pools.adjust(config)
+
+    def arrange(self, names: Sequence[str]) -> None:
+        """Put the pools into this order; what is not named comes last."""
+        self._order = tuple(names)
+        there = self._names()
+        self._pools.arrange(
+            [
+                *(name for name in names if name in there),
+                *(name for name in there if name not in names),
+            ]
+        )
+
+    def configure(self, work: WorkConfig) -> None:
+        """Go by other settings of the work."""
+        self._pools.configure(work)
+
+    def _bring_back(self, config: PoolConfig) -> None:
+        self._replacing[config.name] = config
+        self._has_replacing.set()
+
+    # --- choices ---
+
+    def _restore(self) -> None:
+        """Take up what was chosen when the last daemon ended, however it ended."""
+        if not self._file:
+            return
+        path = str(self._file.path)
+        try:
+            data = self._file.read()
+            self._choices = choices_in(data) if data is not None else PoolChoices()
+        except OSError as error:
+            self._log.error("choices.unreadable", path=path, error=error.strerror or str(error))
+        except ChoicesFileError as error:
+            aside = str(self._file.put_aside())
+            self._log.error("choices.damaged", path=path, error=str(error), kept_as=aside)
+        for name in self._names():
+            self._apply_choices(name)
+        chosen = self._choices.use
+        if chosen and chosen not in self._names():
+            self._log.warning("choices.void", pool=chosen, reason="there is no such pool any more")
+        if self._choices != PoolChoices():
+            disabled = ", ".join(sorted(self._choices.disabled))
+            self._log.info("choices.restored", use=chosen or "automatic", disabled=disabled)
+
+    def _apply_choices(self, name: str) -> None:
+        if name in self._choices.disabled:
+            self._pools.disable(name)
+        elif name == self._choices.use:
+            self._pools.use(name)
+
+    async def _remembered(self, choices: PoolChoices) -> dict[str, object]:
+        self._choices = choices
+        problem = "" if self._file else "there is no state directory"
+        if self._file:
+            try:
+                await self._file.write(text_of(choices))
+            except OSError as error:
+                problem = f"{self._file.path}: {error.strerror or error}"
+                self._log.error("choices.not_saved", error=problem)
+        return {**self._told(), "durable": not problem, "problem": problem}
+
+    # --- small things ---
+
+    def _told(self) -> dict[str, object]:
+        pools = self._pools.snapshot(self._clock.monotonic())
+        return {
+            "pools": [pool.json() for pool in pools],
+            "chosen": self._pools.chosen,
+            "reason": self._pools.reason,
+        }
+
+    def _obeyed(self, order: Callable[[], None]) -> None:
+        try:
+            order()
+        except PoolOrderError as error:
+            raise OrderError(str(error)) from error
+
+    def _names(self) -> list[str]:
+        return [pool.config.name for pool in self._pools.pools]
+
+    def _is_in_file(self, name: str) -> bool:
+        return name in (pool.name for pool in self._config().pools)
