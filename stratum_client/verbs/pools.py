@@ -11,6 +11,7 @@ from stratum_client.config import PayoutConfig, PoolConfig
 from stratum_client.config_arguments import PoolArguments, with_arguments
 from stratum_client.errors import ConfigError, ConnectError
 from stratum_client.link_text import link_facts
+from stratum_client.log_fields import Scrubber
 from stratum_client.payee import address_of, network_of
 from stratum_client.payout import PayoutCheck
 from stratum_client.pool_probe import ProbeReport, probe
@@ -67,6 +68,7 @@ def _test(options: argparse.Namespace) -> int:
             facts |= _payout_facts(payout, report)
     except ConnectError as error:
         facts = {"url": str(pool.url), "ok": False, "error": str(error)}
+    facts = Scrubber([pool.password]).fields(facts)  # a pool may say it again
     if options.json:
         print(json.dumps(facts))  # noqa: T201  # the terminal is our output
     else:

@@ -188,7 +188,7 @@ class SubmitChecker:
             for params in early:
                 if could_be_mined(params) and params[0] in jobs:
                     self._job_taken(params)
-        if asked == "mining.submit" and (header := self._headers.pop(message["id"], None)):
+        if "ShareAnswered" in taken and (header := self._headers.pop(message["id"], None)):
             self._answered.add(header)
 
     def _target_set(self, target: int) -> None:
