@@ -69,7 +69,6 @@ class CoreReplay:
                     await self._until(entry.at)
                     await self._take(entry)
             await self._until(0)
-            self._check_rest()
             self._daemon.stop()
 
     # --- Rims ---
@@ -183,11 +182,6 @@ class CoreReplay:
             now = _sent(bytes(rim.sent))
             rim.sent.clear()
             self._differs(f"pool {pool}", then="sends nothing more", now=now)
-
-    def _check_rest(self) -> None:
-        for name, rim in self._rims.items():
-            if not self._is_stopping:
-                self._check_surplus(name, rim)
 
     def _stop(self) -> None:
         if not self._is_stopping and self._daemon:
