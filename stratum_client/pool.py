@@ -89,6 +89,7 @@ class Pool:
         self.tally = miner.add_pool(config.name, self.shares, submit_stale=config.submit_stale)
         self.difficulty: float | None = None
         self.round_trip: float | None = None
+        self.begins_to_serve = False  # set by who gives it work: the next tick looks at that
         self._miner = miner
         self._clock = clock
         self._log = log
@@ -187,7 +188,8 @@ class Pool:
         now = self._clock.monotonic()
         if connection.lost.done():
             return
-        connection.session.suggest(self._hashrate(), now)
+        connection.session.suggest(self._hashrate(), now, again=self.begins_to_serve)
+        self.begins_to_serve = False
         connection.check()
         self.shares.drop_expired()
         self.shares.flush()

@@ -231,6 +231,8 @@ class PoolSet:
         if anew or (decision.serving, decision.lingers) != (before.serving, before.lingers):
             self._follow(decision, now)
         if decision.serving != before.serving:
+            for name in set(decision.serving) - set(before.serving):
+                self._members[name].pool.begins_to_serve = True
             self._tell(before, decision)
         if self._group:
             for name, member in self._members.items():

@@ -52,6 +52,8 @@ CHANGES = {
     *("mining.notify", "mining.set_difficulty", "mining.set_target", "mining.set_extranonce"),
     "mining.set_version_mask",
 }
+FAR_BELOW = 4  # times: further below the suggested difficulty than a pool's own control strays
+
 SUGGEST_PAUSE = 600.0
 """Seconds between two suggested difficulties; some pools honour only the first."""
 
@@ -189,13 +191,17 @@ class Session:
         self._requests.ask(Asked.SUBMIT, params, now, share=share, again=again)
         return Submission.SENT
 
-    def suggest(self, hashrate: float, now: float) -> None:
-        """Suggest a difficulty that suits ``hashrate`` (H/s), unless a recent one still does."""
+    def suggest(self, hashrate: float, now: float, *, again: bool = False) -> None:
+        """Suggest a difficulty that suits ``hashrate`` (H/s), unless a recent one still does.
+
+        With ``again`` also when the pool has come down from it by far, as for a client that rests.
+        """
         fixed = self._options.suggest_difficulty
         if not self.authorized or hashrate <= 0 or fixed == 0:
             return
         wanted = fixed or hashrate * self._options.seconds_per_share / 2**32
-        if self._suggested:
+        is_far = again and self._terms.difficulty < wanted / FAR_BELOW
+        if self._suggested and not is_far:
             before, at = self._suggested
             if now - at < SUGGEST_PAUSE or 0.5 <= wanted / before <= 2:
                 return

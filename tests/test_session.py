@@ -645,6 +645,22 @@ def test_a_suggestion_follows_the_hash_rate_but_not_every_wobble() -> None:
     assert wishes == [[1397], [6985]]
 
 
+@pytest.mark.parametrize(("difficulty", "wishes"), [(1000, []), (340, [[1397]])])
+def test_a_pool_that_came_down_by_far_while_it_stood_by_is_told_again(
+    difficulty: int, wishes: list[list[int]]
+) -> None:
+    talk = Talk().opened()
+    talk.session.suggest(1e12, talk.now)
+    talk.sent()
+    talk.pool_sends({"id": None, "method": "mining.set_difficulty", "params": [difficulty]})
+
+    talk.session.suggest(1e12, talk.now + 1)
+    assert talk.sent() == []
+    talk.session.suggest(1e12, talk.now + 1, again=True)
+
+    assert [line["params"] for line in talk.sent()] == wishes
+
+
 def test_a_suggestion_is_an_integer_from_one_on_and_a_fraction_below() -> None:
     talk = Talk().opened()
 
