@@ -7,18 +7,45 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.processes import Running, pool, running, said
+from stratum_client import cli
+from tests.processes import Running, pool, running
 
 RUN = ("run", "--device", "cpu,threads=1", "--json")
 
 
-def status(folder: Path) -> dict[str, Any]:
-    code, out, err = said("status", "--json", folder=folder)
-    assert code == 0, err
-    found: dict[str, Any] = json.loads(out)
-    return found
+class Console:
+    """The command line, called in this process; daemons run in their own."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def said(self, *words: str) -> tuple[int, str, str]:
+        code = cli.main(words)
+        return code, *self._capsys.readouterr()
+
+    def done(self, *words: str) -> str:
+        code, out, err = self.said(*words)
+        assert code == 0, err
+        return out
+
+    def status(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.done("status", "--json"))
+        return found
+
+
+@pytest.fixture
+def console(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Console:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("STATE_DIRECTORY", "SC_STATE_DIR", "XDG_CONFIG_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return Console(capsys)
 
 
 def address_of(run: Running) -> str:
@@ -41,12 +68,12 @@ def with_metrics(folder: Path) -> str:
     return str(config)
 
 
-def test_a_pause_outlives_a_kill_and_ends_with_resume(tmp_path: Path) -> None:
+def test_a_pause_outlives_a_kill_and_ends_with_resume(tmp_path: Path, console: Console) -> None:
     with pool("--difficulty", "0.0005", "--vardiff", "off", folder=tmp_path) as (_, url):
         words = (*RUN, "--pool", url, "--user", "a.b", "--config", with_metrics(tmp_path))
         with running(*words, folder=tmp_path) as run:
             run.wait_for("share.accepted")
-            code, out, err = said("pause", "--reason", "fan is loud", folder=tmp_path)
+            code, out, err = console.said("pause", "--reason", "fan is loud")
             assert (code, err) == (0, "")
             assert ": fan is loud\nidle: cpu (after " in out
             run.wait_for(r"devices\.idle devices=1 seconds=")
@@ -55,7 +82,7 @@ def test_a_pause_outlives_a_kill_and_ends_with_resume(tmp_path: Path) -> None:
 
         with running(*words, folder=tmp_path) as run:
             run.wait_for("job.new")
-            seen = status(tmp_path)
+            seen = console.status()
             [claim], [device], [main] = seen["claims"], seen["devices"], seen["pools"]
             assert device["state"] == "idle"
             assert claim["reason"] == device["reason"] == device["limit"]["reason"]
@@ -64,16 +91,18 @@ def test_a_pause_outlives_a_kill_and_ends_with_resume(tmp_path: Path) -> None:
             code, text = fetched(f"{address_of(run)}/healthz")
             assert (code, text) == (200, f"idle as intended: {claim['reason']}\n")
             assert limits_in(fetched(f"{address_of(run)}/metrics")[1]) == [claim["reason"]]
-            assert claim["reason"] in said("status", folder=tmp_path)[1]
+            assert claim["reason"] in console.said("status")[1]
 
-            code, out, _ = said("resume", folder=tmp_path)
+            code, out, _ = console.said("resume")
             assert (code, out) == (0, f"ended: {claim['reason']}\ntold to mine: cpu\n")
             run.wait_for("share.accepted")
-            assert status(tmp_path)["claims"] == []
+            assert console.status()["claims"] == []
             assert limits_in(fetched(f"{address_of(run)}/metrics")[1]) == []
 
 
-def test_sighup_with_a_bad_and_a_good_file_while_shares_stream(tmp_path: Path) -> None:
+def test_sighup_with_a_bad_and_a_good_file_while_shares_stream(
+    tmp_path: Path, console: Console
+) -> None:
     slow = ("--difficulty", "0.0005", "--vardiff", "off")
     with pool(*slow, folder=tmp_path) as (server, url), pool(folder=tmp_path) as (_, other):
         config = tmp_path / "stratum-client.toml"
@@ -92,18 +121,18 @@ settings = {{ threads = 1 }}
             config.write_text(text + "[log]\nlevel = 7\n")
             run.send(signal.SIGHUP)
             run.wait_for(r"reload\.refused by=SIGHUP .*stratum-client.toml:10: log.level: expected")
-            assert said("reload", folder=tmp_path)[0] == 1
+            assert console.said("reload")[0] == 1
 
             spare = f'[[pool]]\nname = "spare"\nurl = "{other}"\nuser = "geheim.b"\n'
             config.write_text(text + spare + '[log]\nlevel = "debug"\n')
-            code, out, _ = said("reload", "--dry-run", folder=tmp_path)
+            code, out, _ = console.said("reload", "--dry-run")
             assert (code, out.splitlines()[-1]) == (0, "nothing was done")
             run.send(signal.SIGHUP)
             run.wait_for(r"reload\.done by=SIGHUP")
             run.wait_for(r"pool\.authorized pool=spare")
             run.wait_for("share.accepted(?s:.*)debug")
-            assert said("reload", folder=tmp_path)[1] == "nothing has changed\n"
-            assert [one["name"] for one in status(tmp_path)["pools"]] == ["main", "spare"]
+            assert console.said("reload")[1] == "nothing has changed\n"
+            assert [one["name"] for one in console.status()["pools"]] == ["main", "spare"]
             assert run.ended() == 0
         summary = run.summary()
         assert server.ended() == 0
@@ -114,33 +143,29 @@ settings = {{ threads = 1 }}
     assert not any(lost.values()), lost
 
 
-def test_pools_are_ordered_about_from_the_command_line(tmp_path: Path) -> None:
+def test_pools_are_ordered_about_from_the_command_line(tmp_path: Path, console: Console) -> None:
     with pool(folder=tmp_path) as (_, url):
         words = (*RUN, "--pool", url, "--user", "a.b", "--pool", "127.0.0.1:1", "--user", "a.b")
         with running(*words, folder=tmp_path) as run:
             run.wait_for("job.new")
-            names = [one["name"] for one in json.loads(order(tmp_path, "list", "--json"))["pools"]]
+            names = [
+                one["name"] for one in json.loads(console.done("pools", "list", "--json"))["pools"]
+            ]
             assert names == ["127.0.0.1", "127.0.0.1-2"]
-            assert "disabled" in order(tmp_path, "disable", names[1])
+            assert "disabled" in console.done("pools", "disable", names[1])
             (tmp_path / "password").write_text("geheim-4\n")
             (tmp_path / "password").chmod(0o600)
             secret = ("--password-file", str(tmp_path / "password"))
-            added = order(tmp_path, "add", url, "--user", "c.d", "--name", "third", *secret)
+            added = console.done("pools", "add", url, "--user", "c.d", "--name", "third", *secret)
             assert added.startswith("third: added; it is not in the configuration")
-            assert "chosen by hand" in order(tmp_path, "use", "third")
-            assert order(tmp_path, "use", "auto")
-            assert order(tmp_path, "remove", "third") == "third: removed\n"
-            code, _, err = said("pools", "use", "nobody", folder=tmp_path)
+            assert "chosen by hand" in console.done("pools", "use", "third")
+            assert console.done("pools", "use", "auto")
+            assert console.done("pools", "remove", "third") == "third: removed\n"
+            code, _, err = console.said("pools", "use", "nobody")
             assert (code, "no pool is called 'nobody'" in err) == (1, True)
             assert run.ended() == 0
 
     assert "geheim-4" not in run.err + run.out
-
-
-def order(folder: Path, *words: str) -> str:
-    code, out, err = said("pools", *words, folder=folder)
-    assert code == 0, err
-    return out
 
 
 def limits_in(text: str) -> list[str]:
@@ -152,13 +177,15 @@ def limits_in(text: str) -> list[str]:
     ]
 
 
-def test_without_a_pool_nothing_is_well_and_the_status_says_why(tmp_path: Path) -> None:
+def test_without_a_pool_nothing_is_well_and_the_status_says_why(
+    tmp_path: Path, console: Console
+) -> None:
     words = (*RUN, "--pool", "127.0.0.1:1", "--user", "a.b", "--config", with_metrics(tmp_path))
     with running(*words, folder=tmp_path) as run:
         run.wait_for("pool.lost")
         code, text = fetched(f"{address_of(run)}/healthz")
-        [main] = status(tmp_path)["pools"]
-        shown = said("status", folder=tmp_path)[1]
+        [main] = console.status()["pools"]
+        shown = console.said("status")[1]
 
     assert code == 503
     assert "no pool serves" in text
@@ -166,9 +193,11 @@ def test_without_a_pool_nothing_is_well_and_the_status_says_why(tmp_path: Path) 
     assert main["problem"] in shown
 
 
-def test_without_a_daemon_asking_ends_with_1_and_says_where_was_looked(tmp_path: Path) -> None:
+def test_without_a_daemon_asking_ends_with_1_and_says_where_was_looked(
+    tmp_path: Path, console: Console
+) -> None:
     for words in (("status",), ("status", "--json"), ("pause",), ("resume",)):
-        code, out, err = said(*words, folder=tmp_path)
+        code, out, err = console.said(*words)
         assert (code, out) == (1, "")
         assert f"nobody listens at {tmp_path}/state/stratum-client/control.sock" in err
 
