@@ -144,8 +144,11 @@ def _role_text(pool: PoolStats) -> str:
 
 
 def _pool_text(pool: PoolStats, *, one_of: int) -> str:
-    parts = [f"{pool.name} {pool.url}", str(pool.state)]
-    if pool.role and (one_of > 1 or pool.role is PoolRole.DISABLED):
+    parts = [f"{pool.name} {pool.url}"]
+    shows_role = pool.role and (one_of > 1 or pool.role is PoolRole.DISABLED)
+    if pool.state is not PoolState.MINING or not shows_role:
+        parts.append(str(pool.state))
+    if shows_role:
         parts.append(_role_text(pool))
     if pool.problem and pool.state is not PoolState.WAITING:
         parts.append(printable(pool.problem, 120))

@@ -247,7 +247,7 @@ def test_of_several_pools_each_has_its_role_and_the_last_change_its_reason() -> 
 
     lines = lines_of(unhealthy, pool("spare", PoolRole.SERVING), work="main: silent")
 
-    assert " · unhealthy: well for 20 s of 5m · " in lines[0]
+    assert ":3333 · unhealthy: well for 20 s of 5m · " in lines[0]
     assert " · serving · " in lines[1]
     assert lines[2] == "work      main: silent"
 
