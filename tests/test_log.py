@@ -248,3 +248,33 @@ def test_configuring_again_replaces_what_was() -> None:
 
     assert before == []
     assert names_in(after) == ["new", "library.message"]
+
+
+def test_levels_change_for_loggers_that_are_bound_already() -> None:
+    lines: list[str] = []
+    logging_now = configure_logging(LogConfig(format="json"), write=lines.append)
+    log = structlog.get_logger().bind(component="pool")
+    log.debug("before")
+
+    logging_now.change(LogConfig(format="json", levels={"pool": "debug"}), secrets=())
+    log.debug("during")
+    structlog.get_logger().bind(component="device").debug("elsewhere")
+    logging_now.change(LogConfig(format="json", level="error"), secrets=())
+    log.warning("after")
+    log.error("still")
+
+    assert names_in(lines) == ["during", "still"]
+
+
+def test_a_secret_stays_one_when_another_takes_its_place() -> None:
+    lines: list[str] = []
+    logging_now = configure_logging(LogConfig(), write=lines.append, secrets=("geheim-one",))
+    log = structlog.get_logger().bind(component="pool")
+
+    logging_now.change(LogConfig(), secrets=("geheim-two",))
+    logging_now.keep_secret("geheim-three")
+    logging_now.keep_secret("x")
+    log.warning("told", text="geheim-one geheim-two geheim-three x-ray")
+
+    assert "geheim" not in lines[0]
+    assert "x-ray" in lines[0]
