@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,10 +18,23 @@ from stratum_client.miner import Miner, Seat
 from stratum_client.pool import Pool
 from stratum_client.recording.reader import Run, read_recording
 from stratum_client.recording.recorder import Recorder
-from tests.e2e.rig import DIFFICULTY, Bench, LoopHasher, config_for
+from tests.e2e.rig import DIFFICULTY, SHORT, Bench, LoopHasher, config_for
 from tests.stand_ins import RecordingLog
 
 USER = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4.rig-17"
+PATIENT = replace(
+    SHORT,
+    configure=4.0,
+    subscribe=4.0,
+    authorize=4.0,
+    silence=20.0,
+    first_job=20.0,
+    submit=20.0,
+    submit_lost=20.0,
+    write=20.0,
+)
+"""No deadline passes in a run: within a microsecond of a tick, it might do so otherwise then."""
+
 PASSWORD = "dont-tell-anybody"
 
 
@@ -68,7 +81,9 @@ async def recorded(
     base = PoolSettings(difficulty=DIFFICULTY, vardiff="off", chain=chain)
     clock, log = SystemClock(), RecordingLog()
     async with EmulatedPool(settings or base, clock=clock, random=Random(7)) as server:
-        config = config_for(server, user=USER, password=PASSWORD, suggest_difficulty="auto")
+        config = config_for(
+            server, user=USER, password=PASSWORD, suggest_difficulty="auto", deadlines=PATIENT
+        )
         recorder = Recorder(
             file,
             Config(pools=(config,)),

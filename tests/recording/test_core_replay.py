@@ -40,17 +40,17 @@ async def test_a_run_replays_to_the_same_shares_bytes_and_work(tmp_path: Path) -
     assert outcome.then == outcome.now == fates
     assert sum(entry.what is What.FOUND for entry in run.entries) >= 50
     sent = b"".join(e.data for e in run.entries if e.rim == "pool" and e.what is What.OUT)
-    assert sent.count(b"mining.submit") == sum(fates.values()) - fates["discarded"]
+    assert sent.count(b"mining.submit") >= fates["accepted"]  # more if a session was lost
 
 
 @pytest.mark.parametrize(
     "faults",
     [
         ("close", "reset", "restart"),
-        ("send=garbage", "half-line"),
+        ("send=garbage", "giant-line=3000000"),
         ("job=merkle-30", "mask=00c00000", "reuse-job-id"),
         ("storm=30", "redirect"),
-        ("segments=7,times=40", "silence", "send=not-utf-8"),
+        ("segments=7,times=40", "send=not-utf-8"),
     ],
     ids="+".join,
 )
