@@ -87,7 +87,7 @@ class PoolControl:
                 try:
                     self._pools.add(config)
                 except PoolOrderError:
-                    continue
+                    continue  # the old session is still closing
                 del self._replacing[config.name]
                 self._apply_choices(config.name)
                 self.arrange(self._order)
@@ -118,6 +118,8 @@ class PoolControl:
         config = self._config_in(order)
         if len(self._names()) >= MAX_POOLS:
             raise OrderError(f"there are {MAX_POOLS} pools already")
+        if config.name in self._replacing:
+            raise OrderError(f"there is a pool called {config.name} already, about to reconnect")
         self._keep_secret(config.password)
         self._obeyed(lambda: self._pools.add(config))
         self._log.info("pool.added", pool=config.name, url=str(config.url), by=order.by)
@@ -127,7 +129,8 @@ class PoolControl:
         name = order.text("pool")
         if self._names() == [name]:
             raise OrderError(f"{name} is the only pool: add another one first, or pause")
-        self._obeyed(lambda: self._pools.remove(name))
+        if self._replacing.pop(name, None) is None:
+            self._obeyed(lambda: self._pools.remove(name))
         self._log.info("pool.removed", pool=name, by=order.by)
         disabled = self._choices.disabled - {name}
         await self._remembered(PoolChoices(use=self._pools.chosen, disabled=disabled))

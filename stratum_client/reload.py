@@ -147,7 +147,9 @@ class Reload:
     async def _read(self, by: str) -> tuple[Config, tuple[Change, ...]]:
         """Return another configuration that was found good, and what it changes."""
         if self._settings is None:
-            raise OrderError("this daemon has no configuration to read again")
+            problem = "this daemon has no configuration to read again"
+            self._log.warning("reload.refused", by=by, error=problem)
+            raise OrderError(problem)
         try:
             async with asyncio.timeout(_READ_WAIT):
                 new = await asyncio.to_thread(self._settings.load)
