@@ -142,3 +142,34 @@ def test_a_link_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     with emulated(tmp_path, "bm1370", "--link", str(tmp_path / "none" / "chip")) as run:
         assert run.exit_code() == 1
         assert "none/chip: No such file or directory" in run.err
+
+
+GOLDEN_WORK = bytes.fromhex(
+    "4679ba4ec99876bf4bfe086082b400254df6c356451471139a3afa71e48f544a"
+    + 20 * "00"
+    + "87320b1a1426674f2fa722ce"
+)
+"""Source: kanoi/cgminer, driver-icarus.c: what every such device answers to."""
+
+GOLDEN_NONCE = "000187a2"
+
+
+@pytest.mark.parametrize(("name", "size"), [("block-erupter", 4), ("antminer-u1", 5)])
+def test_an_icarus_class_device_finds_the_golden_nonce(
+    tmp_path: Path, name: str, size: int
+) -> None:
+    with emulated(tmp_path, name, "--link", str(tmp_path / "stick")) as run:
+        assert ports_of(run) == [str(tmp_path / "stick")]
+        with opened(str(tmp_path / "stick")) as port:
+            reply = answer(port, GOLDEN_WORK, size)
+
+        assert (reply[:4].hex(), len(reply)) == (GOLDEN_NONCE, size)
+        assert run.ended() == 0
+        assert f"{name}: 1 nonces sent of 1 works" in run.err
+        assert not (tmp_path / "stick").is_symlink()
+
+
+def test_an_icarus_class_device_has_no_chain_to_speak_of(tmp_path: Path) -> None:
+    with emulated(tmp_path, "icarus", "--chips", "3") as run:
+        assert run.exit_code() == 2
+        assert "--chips" in run.err

@@ -14,9 +14,12 @@ from drivers.bm13xx.emulated_bitaxe import ResponseFormat
 from drivers.bm13xx.emulated_boards import device_names, emulated_device
 from drivers.bm13xx.emulated_device import EmulatedDevice
 from drivers.errors import SettingError
+from drivers.icarus.emulated import EmulatedIcarus
+from drivers.icarus.emulated_models import EMULATED_MODELS
 from drivers.peripherals.emulated_faults import fault_help, parse_faults
 from stratum_client.device_on_pty import DeviceOnPty
 from stratum_client.errors import ConfigError
+from stratum_client.icarus_on_pty import IcarusOnPty
 from stratum_client.status_text import scaled
 from stratum_client.verbs.arguments import duration
 
@@ -27,7 +30,10 @@ Emulate a board or a chain of chips on pseudo-terminals. The path of the data po
 that of the control port if there is one, each on a line of its own on stdout; all else goes to
 stderr. It hashes for real, at SCALE times the speed of the real thing, and its lowest ticket
 difficulty is scaled likewise: tell a driver the same scale, as in --device NAME@PORT,scale=SCALE.
+Icarus-class devices have one port, and no use for --chips, --lenient, --responses and --ambient.
 """
+
+_CHAIN_ONLY = ("chips", "lenient", "responses", "ambient")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -110,7 +116,9 @@ def _add_behaviour_arguments(device: argparse.ArgumentParser) -> None:
     )
 
 
-def _device(options: argparse.Namespace) -> EmulatedDevice:
+def _device(options: argparse.Namespace) -> EmulatedDevice | EmulatedIcarus:
+    if options.name in EMULATED_MODELS:
+        return _icarus(options)
     return emulated_device(
         options.name,
         random=Random(options.seed),
@@ -123,10 +131,26 @@ def _device(options: argparse.Namespace) -> EmulatedDevice:
     )
 
 
-async def _serve(device: EmulatedDevice, options: argparse.Namespace) -> int:
+def _icarus(options: argparse.Namespace) -> EmulatedIcarus:
+    for option in _CHAIN_ONLY:
+        if getattr(options, option):
+            raise SettingError(options.name, f"--{option}", "it has none")
+    return EmulatedIcarus(
+        EMULATED_MODELS[options.name],
+        random=Random(options.seed),
+        scale=options.scale,
+        faults=parse_faults(",".join(options.faults)),
+    )
+
+
+async def _serve(device: EmulatedDevice | EmulatedIcarus, options: argparse.Namespace) -> int:
     stopped = asyncio.Event()
+    tell = _Teller(device.name)
     try:
-        served = DeviceOnPty(device, tell=_Teller(device.name), link=options.link)
+        if isinstance(device, EmulatedIcarus):
+            served: DeviceOnPty | IcarusOnPty = IcarusOnPty(device, tell=tell, link=options.link)
+        else:
+            served = DeviceOnPty(device, tell=tell, link=options.link)
     except OSError as error:
         _Teller("emulate")(f"{options.link}: {error.strerror}: choose another --link")
         return EXIT_FAILED
@@ -135,12 +159,11 @@ async def _serve(device: EmulatedDevice, options: argparse.Namespace) -> int:
     try:
         with _set_by_signals(stopped):
             print("\n".join(served.paths), flush=True)  # noqa: T201  # the promised output
-            _Teller(device.name)(_greeting(device, served.paths))
+            tell(_greeting(device, served))
             await served.serve(stopped)
     finally:
         served.close()
-    chain = device.chain
-    _Teller(device.name)(f"{chain.nonces} nonces sent, {scaled(chain.missed)} hashes missed")
+    tell(_farewell(device))
     return EXIT_OK
 
 
@@ -154,13 +177,23 @@ class _Teller:
         print(f"{self._name}: {text}", file=sys.stderr, flush=True)  # noqa: T201  # our output
 
 
-def _greeting(device: EmulatedDevice, paths: tuple[str, ...]) -> str:
+def _greeting(device: EmulatedDevice | EmulatedIcarus, served: DeviceOnPty | IcarusOnPty) -> str:
+    place = "+".join(served.paths)
+    if isinstance(device, EmulatedIcarus):
+        numbers = f"scale={device.scale:.8g},ticket={device.ticket:.8g}"
+        return f"to mine with it: --device {device.name}@{place},{numbers}"
     chain = device.chain
     count = len(chain.chips)
     options = f"scale={chain.scale:.8g}" if device.has_control else f"chips={count},scale="
     options += "" if device.has_control else f"{chain.scale:.8g}"
     chips = f"{count} {chain.model.name.upper()} chip{'s' if count > 1 else ''}"
-    return f"{chips}; to mine with it: --device {device.name}@{'+'.join(paths)},{options}"
+    return f"{chips}; to mine with it: --device {device.name}@{place},{options}"
+
+
+def _farewell(device: EmulatedDevice | EmulatedIcarus) -> str:
+    if isinstance(device, EmulatedIcarus):
+        return f"{device.nonces} nonces sent of {device.works} works"
+    return f"{device.chain.nonces} nonces sent, {scaled(device.chain.missed)} hashes missed"
 
 
 @contextmanager
@@ -194,7 +227,7 @@ def _scale(text: str) -> float:
 
 
 def _epilog() -> str:
-    names = device_names()
+    names = (*device_names(), *EMULATED_MODELS)
     rows = [" ".join(names[start : start + 6]) for start in range(0, len(names), 6)]
     faults = [f"{name + '=':<24}{kind}: {text}" for name, kind, text in fault_help()]
     return "\n  ".join(["names:", *rows]) + "\n\n" + "\n  ".join([_FAULTS, *faults]) + _CODES
