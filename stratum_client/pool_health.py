@@ -11,6 +11,7 @@ from stratum_client.errors import (
     ConnectError,
     ConnectionLostError,
     HandshakeTimeoutError,
+    PayoutError,
     PoolRefusedError,
     PoolSilentError,
     StratumError,
@@ -34,6 +35,7 @@ class Loss(StrEnum):
     REFUSED = "refused to go on"
     SILENT = "silent"
     BAD_WORK = "bad work"
+    WRONG_PAYOUT = "its jobs pay somebody else"
     REJECT_STORM = "refused most shares"
     LOGIN_REFUSED = "login refused"
     STALE_CHAIN = "behind the other pools"
@@ -57,6 +59,8 @@ def loss_of(error: StratumError) -> Loss:
             return Loss.CONNECTION
         case PoolSilentError() | HandshakeTimeoutError():
             return Loss.SILENT
+        case PayoutError():
+            return Loss.WRONG_PAYOUT
     return Loss.BAD_WORK
 
 

@@ -10,6 +10,7 @@ from stratum_client.errors import (
     ConnectError,
     ConnectionLostError,
     HandshakeTimeoutError,
+    PayoutError,
     PoolProtocolError,
     PoolRefusedError,
     PoolSilentError,
@@ -569,6 +570,7 @@ def test_otherwise_it_is_never_over(action: str) -> None:
         (PoolRefusedError("most shares", 23, "low"), Loss.REJECT_STORM),
         (PoolRefusedError("mining.subscribe", 20, "full"), Loss.REFUSED),
         (PoolProtocolError("line too long"), Loss.BAD_WORK),
+        (PayoutError("nothing to ADDRESS"), Loss.WRONG_PAYOUT),
         (StratumError("anything else"), Loss.BAD_WORK),
     ],
 )
