@@ -1,7 +1,12 @@
 """Orders to a real daemon from real processes: paused, killed, started again, looked at."""
 
 import json
+import os
+import pty
 import signal
+import subprocess
+import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,7 +16,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stratum_client import cli
-from tests.processes import Running, pool, running
+from tests.processes import PATIENCE, Running, pool, running
 
 RUN = ("run", "--device", "cpu,threads=1", "--json")
 
@@ -209,3 +214,33 @@ def test_who_watches_sees_the_daemon_come_and_go(tmp_path: Path) -> None:
             watch.wait_for(r"cpu +\S+")
             assert run.ended() == 0
         assert watch.ended() == 0
+
+
+def test_a_terminal_that_goes_ends_the_daemon_cleanly(tmp_path: Path) -> None:
+    master, slave = pty.openpty()
+    words = ("run", "--pool", "127.0.0.1:1", "--user", "a.b", "--device", "cpu,threads=1")
+    environ = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    with subprocess.Popen(
+        [sys.executable, "-m", "stratum_client", *words],
+        stdin=subprocess.DEVNULL,
+        stdout=slave,
+        stderr=subprocess.DEVNULL,
+        env=environ,
+        cwd=tmp_path,
+    ) as process:
+        try:
+            wait_for(tmp_path / ".local/state/stratum-client/control.sock")
+            os.close(slave)
+            os.close(master)
+            process.send_signal(signal.SIGHUP)
+
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
