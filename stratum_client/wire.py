@@ -173,10 +173,10 @@ _DECODER = json.JSONDecoder(
 
 
 def _failure_in(message: dict[str, object]) -> Failure | None:
-    """Return the refusal in a reply, in any of the shapes pools use."""
-    error, reason = message.get("error"), message.get("reject-reason")
+    """Return the refusal in a reply, in any of the shapes pools use; an empty one is none."""
+    error, reason = message.get("error") or None, message.get("reject-reason")
     match error:
-        case None | False:
+        case None:
             if message.get("result") is not False:
                 return None
             return Failure(code=None, message=_text(reason or "refused without a reason"))

@@ -31,6 +31,17 @@ def test_every_reply_shape_is_understood(vector: dict[str, Any]) -> None:
         assert reply.failure.message == vector["message"]
 
 
+@pytest.mark.parametrize("error", ["null", "false", "[]", "{}", '""', "0"])
+def test_an_empty_error_is_none(error: str) -> None:
+    reply = parse_line(f'{{"id":4,"result":true,"error":{error}}}'.encode())
+    refused = parse_line(f'{{"id":4,"result":false,"error":{error}}}'.encode())
+
+    assert isinstance(reply, Reply)
+    assert isinstance(refused, Reply)
+    assert reply.failure is None
+    assert refused.failure is not None
+
+
 @pytest.mark.parametrize(("rpc_id", "number"), [("4", 4), ('"4"', 4), ("4.0", 4), ("4.5", None)])
 def test_an_id_is_matched_whatever_its_type(rpc_id: str, number: int | None) -> None:
     reply = parse_line(f'{{"id":{rpc_id},"result":true,"error":null}}'.encode())
