@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
+from drivers.brown_out import Supplies
 from drivers.header import hash_value, pack_header
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ class Context:
     """All that is injected into a device.
 
     A driver passes its ports through `drivers.transports.tap.tapped`: a ``tap`` may listen there.
+    ``supplies`` is what devices remember of sticks and sockets; it outlives each of them.
     """
 
     name: str
@@ -180,6 +182,7 @@ class Context:
     random: "Random"
     log: Log
     tap: "PortTap | None" = None
+    supplies: Supplies = field(default_factory=Supplies)
 
 
 class Device(Protocol):

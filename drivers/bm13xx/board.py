@@ -41,9 +41,9 @@ class Board:
 
     ``frequencies`` and ``voltages`` are those its makers offer, in rising order; a setting may
     lie between. Some of its kind may have one of ``other_chips`` instead of ``chip``.
-    ``voltages`` is empty where the voltage is fixed. The first of ``sensors`` is the
-    one that the target temperature is meant for. ``options`` are settings of that kind of board,
-    with what they are when nobody says.
+    ``voltages`` is empty where the voltage is fixed. ``is_bus_powered``: USB feeds the chips. The
+    first of ``sensors`` is the one that the target temperature is meant for. ``options`` are
+    settings of that kind of board, with what they are when nobody says.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Board:
     wiring: Wiring
     ports: int = 2
     usb: UsbIdentity | None = None
+    is_bus_powered: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -275,8 +275,8 @@ class ChainSetup:
         *first, last = (self.write(*write) for write in setting.writes)
         for frame in first:
             yield Send(data=frame)
-        yield Send(data=last, pause=self.spec.frequency.ramp_pause)
         self.mhz = setting.mhz
+        yield Send(data=last, pause=self.spec.frequency.ramp_pause)
 
     def _hash_count(self, mhz: float) -> Iterator[Action]:
         if self.spec.hash_count is not None:

@@ -4,10 +4,11 @@ One coroutine, `Bm13xxDevice.run`, does everything that takes time; what a job o
 happens in plain calls (`mining`). The board around the chips, if any, is its `Surroundings`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 
 from drivers.api import Context, DeviceState, DeviceStats, Setpoint
+from drivers.bm13xx.bring_up import Action
 from drivers.bm13xx.chain import Chain
 from drivers.bm13xx.chain_report import chain_details, degradation
 from drivers.bm13xx.chip import ChipSpec
@@ -19,8 +20,11 @@ from drivers.bm13xx.settings import LiveSettings
 from drivers.bm13xx.surroundings import BareChain, Surroundings
 from drivers.bm13xx.target import Target, target_of
 from drivers.bm13xx.wire import Wire
-from drivers.errors import DriverError
+from drivers.brown_out import SupplyMemory
+from drivers.errors import DriverError, TransportLostError
 from drivers.hashing.kernels import midstate
+from drivers.low_yield import Step, YieldWatch
+from drivers.supply_watch import SupplyWatch
 from drivers.transports.failure import Failure
 from drivers.transports.side_tasks import beside
 
@@ -41,7 +45,10 @@ class _Phase(Enum):
 
 
 class Bm13xxDevice:
-    """A chain of chips on a port, with ``board`` around it or bare."""
+    """A chain of chips on a port, with ``board`` around it or bare.
+
+    ``supply`` is what is remembered of the power at that port.
+    """
 
     def __init__(
         self,
@@ -50,6 +57,7 @@ class Bm13xxDevice:
         context: Context,
         ports: Ports,
         board: Surroundings | None = None,
+        supply: SupplyMemory | None = None,
     ) -> None:
         chain = settings.chain
         self._settings = settings
@@ -68,7 +76,11 @@ class Bm13xxDevice:
             nonces_per_second=chain.nonces_per_second,
             midstate_of=midstate,
         )
-        self._mining = Mining(self._chain, context, self._write)
+        self._supply = SupplyWatch(
+            supply or SupplyMemory(), chain.supply, clock=context.clock, log=context.log
+        )
+        self._yields = YieldWatch(chain.yields)
+        self._mining = Mining(self._chain, context, self._write, self._yields)
         self._wire = Wire(
             ports, on_data=self._mining.receive_data, flushed=self._chain.reader.reset
         )
@@ -87,12 +99,15 @@ class Bm13xxDevice:
         failure = self._failure = Failure()
         self._problem = ""
         self._mining.watchdog.start_over()
+        self._yields.start_over()
         self._phase = _Phase.OPENING
         try:
             async with beside(f"{self._name} far end", self._ports.serve()):
                 await self._live_with_board(failure)
         except DriverError as error:
             self._problem = str(error)
+            if isinstance(error, TransportLostError):
+                self._supply.lost(nonces=self._chain.nonces)
             raise
         finally:
             self._phase = _Phase.STOPPED
@@ -114,6 +129,9 @@ class Bm13xxDevice:
         """Take a new frequency, fan duty or target temperature; raise SettingError."""
         self._settings.change(settings)
         self._board.settings_changed(self._settings.chain.frequency, self._settings.board)
+        if "frequency" in settings:
+            self._supply.forget()
+            self._yields.forget()
         self._log.info("settings.changed", **settings)
         if self._failure:
             self._failure.nudge()
@@ -168,6 +186,7 @@ class Bm13xxDevice:
         """Open the port and live; return when only opening it again can help."""
         self._phase = _Phase.OPENING
         await self._wire.open(failure)
+        self._supply.back()
         self._fit_port()
         stage = None
         while stage is not Stage.REOPEN:
@@ -186,6 +205,7 @@ class Bm13xxDevice:
         if self._target().mhz is not None:
             return
         self._phase = _Phase.RESTING
+        self._supply.rests()
         self._log.info("device.idle", reason=self._target().reason)
         await self._board.power_off()
         if not self._board.can_switch_off and self._chain.mhz:
@@ -203,7 +223,7 @@ class Bm13xxDevice:
         self._starts += 1
         self._commanded = wanted
         await self._board.power_on()
-        actions = self._chain.bring_up(wanted)
+        actions = self._noted(self._chain.bring_up(wanted))
         if not await self._wire.perform(failure, actions, still=self._may_run):
             return False
         self._announce()
@@ -214,6 +234,7 @@ class Bm13xxDevice:
         self._phase = _Phase.MINING
         while (target := self._target()).mhz is not None:
             if not self._mining.is_on:
+                self._supply.takes_load(self._chain.mhz, nonces=self._chain.nonces)
                 self._mining.start()
             if target.mhz != self._commanded:
                 await self._follow(failure, target.mhz, target.reason)
@@ -222,6 +243,8 @@ class Bm13xxDevice:
             stage = self._mining.watchdog.due()
             if stage and await self._recover(failure, stage):
                 return stage
+            if await self._is_reset_for_low_yield():
+                return Stage.RESET
             await failure.nudged(LOOK_EVERY)
         self._mining.stop()
         return None
@@ -251,10 +274,32 @@ class Bm13xxDevice:
                 raise ChainSilentError(self._wire.name, overdue=overdue)
         return False
 
+    async def _is_reset_for_low_yield(self) -> bool:
+        """Reset chips that find far too little; return True if they must be brought up again."""
+        found = self._yields.due(self._chain.mhz)
+        if found is None:
+            return False
+        share, due = round(found.share, 3), round(found.expected)
+        self._log.warning(
+            "device.low_yield", step=found.step.value, share=share, found=found.found, due=due
+        )
+        if found.step is Step.LEAVE:
+            return False
+        self._mining.stop()
+        await self._board.reset_chips()
+        self._yields.start_over()
+        return True
+
     async def _set_frequency(self, failure: Failure, mhz: float, still: Callable[[], bool]) -> None:
         longest = DOWN_PAUSE if mhz < self._chain.mhz else 1.0
-        actions = self._chain.change_frequency(mhz)
+        actions = self._noted(self._chain.change_frequency(mhz))
         await self._wire.perform(failure, actions, still=still, longest_pause=longest)
+
+    def _noted(self, actions: Iterable[Action]) -> Iterator[Action]:
+        """Yield ``actions``, each rise of the frequency being noted as it is sent."""
+        for action in actions:
+            self._supply.runs_at(self._chain.mhz, nonces=self._chain.nonces)
+            yield action
 
     def _slow_down_at_once(self) -> None:
         """Write the lowest frequency: all that can be done for chips that cannot be switched off.
@@ -269,7 +314,8 @@ class Bm13xxDevice:
     # -- what is wanted and what is
 
     def _target(self) -> Target:
-        return target_of(self._board.abilities(), self._setpoint, self._board.throttle())
+        ceilings = [one for one in (self._supply.ceiling, self._yields.ceiling) if one]
+        return target_of(self._board.abilities(), self._setpoint, self._board.throttle(), ceilings)
 
     def _mhz_now(self) -> float:
         return self._chain.mhz if self._phase in {_Phase.STARTING, _Phase.MINING} else 0.0

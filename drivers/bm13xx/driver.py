@@ -28,9 +28,10 @@ from drivers.bm13xx.settings import (
 from drivers.bm13xx.stick import Stick
 from drivers.bm13xx.stick_board import StickBoard
 from drivers.bm13xx.sticks.table import GUARDED_STICKS, STICKS
+from drivers.brown_out import SupplyMemory
 from drivers.errors import SettingError
 from drivers.transports.bridge_ports import BridgePort, bridge_port
-from drivers.transports.port_paths import is_place, tty_paths
+from drivers.transports.port_paths import is_place, power_place, tty_paths
 from drivers.transports.tap import tapped
 from drivers.transports.ways import TTY, port_by_way, wanted_way
 
@@ -181,18 +182,26 @@ class StickDriver:
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
-        return self.on_port(*self._reached(port, settings, context), context)
+        supply = context.supplies.of(power_place(port))
+        return self.on_port(*self._reached(port, settings, context), context, supply)
 
     def on_port(
-        self, port: BridgePort, settings: Mapping[str, object], context: Context
+        self,
+        port: BridgePort,
+        settings: Mapping[str, object],
+        context: Context,
+        supply: SupplyMemory | None = None,
     ) -> Bm13xxDevice:
-        """Return a device on a port that is at hand; raise SettingError."""
+        """Return a device on a port that is at hand; raise SettingError.
+
+        ``supply`` is what is known of the power there, if anything.
+        """
         live = LiveSettings(
             self.name, settings, lambda given: (stick_settings(self.name, given, self.stick), None)
         )
         port = tapped(port, context)
         board = StickBoard(self.stick, port, context.log, mhz=live.chain.frequency)
-        return Bm13xxDevice(self.chip, live, context, port, board)
+        return Bm13xxDevice(self.chip, live, context, port, board, supply)
 
     def emulated(self) -> "EmulatedDriver":
         """Return the driver of such a stick emulated in this process."""

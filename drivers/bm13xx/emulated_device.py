@@ -4,6 +4,7 @@ The board joins what the control port switches (reset line, voltage, fan) to wha
 how warm they get. A device without a board is a bare chain on a UART, always powered.
 """
 
+import math
 from typing import TYPE_CHECKING, Protocol
 
 from drivers.bm13xx.emulated import EmulatedChain
@@ -13,6 +14,10 @@ from drivers.peripherals.emulated_heat import BoardHeat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+
+BROWN_OUT_SECONDS = 0.5
+"""How long a device without enough power stays away; assumed."""
 
 
 class ControlPort(Protocol):
@@ -53,6 +58,8 @@ class EmulatedBoard:
 class EmulatedDevice:
     """A device as its ports show it: bytes of the data port, bytes of the control port.
 
+    ``brown_outs`` counts how often its supply was too weak.
+
     ``now`` is in seconds and never decreases. Each call lets the board's time pass.
     """
 
@@ -60,7 +67,9 @@ class EmulatedDevice:
         self.name = name
         self.chain = chain
         self.board = board
+        self.brown_outs = 0
         self._began: float | None = None
+        self._starved_until = -math.inf
         self._resets = 0
         self._connect()
 
@@ -99,7 +108,17 @@ class EmulatedDevice:
             self._began = now
         faults, elapsed = self.chain.faults, now - self._began
         gone = due(faults.unplug_after, elapsed)
-        return gone and not due(faults.replug_after, elapsed)
+        return self._is_starved(now) or (gone and not due(faults.replug_after, elapsed))
+
+    def _is_starved(self, now: float) -> bool:
+        """Return whether the supply has broken down under the load, and is not up again."""
+        limit = self.chain.faults.browns_out_above
+        if limit is not None and self.chain.activity > limit:
+            self.chain.hold_reset(low=True)
+            self.chain.hold_reset(low=False)
+            self.brown_outs += 1
+            self._starved_until = now + BROWN_OUT_SECONDS
+        return now < self._starved_until
 
     def plugged_in(self) -> None:
         """Start anew after an unplug, unless the board has a supply of its own."""

@@ -12,9 +12,11 @@ from drivers.bm13xx.either_chip import EitherChipDevice
 from drivers.bm13xx.guarded_board import GuardedBoard
 from drivers.bm13xx.resting import board_off
 from drivers.bm13xx.settings import AUTO, CHANGEABLE, BoardSettings, LiveSettings, board_settings
+from drivers.brown_out import SupplyMemory
 from drivers.errors import SettingError
 from drivers.transports.bridge_ports import BridgePort
 from drivers.transports.bridges.bridge import DTR
+from drivers.transports.port_paths import power_place
 from drivers.transports.tap import tapped
 from drivers.transports.ways import SETTING, TTY, port_by_way, wanted_way
 
@@ -55,12 +57,20 @@ class GuardedStickDriver:
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
-        return self.on_port(*self._reached(port, settings, context), context)
+        supply = context.supplies.of(power_place(port))
+        return self.on_port(*self._reached(port, settings, context), context, supply)
 
     def on_port(
-        self, port: BridgePort, settings: Mapping[str, object], context: Context
+        self,
+        port: BridgePort,
+        settings: Mapping[str, object],
+        context: Context,
+        supply: SupplyMemory | None = None,
     ) -> EitherChipDevice:
-        """Return a device on a port that is at hand; raise SettingError."""
+        """Return a device on a port that is at hand; raise SettingError.
+
+        ``supply`` is what is known of the power there, if anything.
+        """
         live = LiveSettings(
             self.name,
             settings,
@@ -73,7 +83,7 @@ class GuardedStickDriver:
         controls = self._controls(port, live.board, context)
         board = GuardedBoard(self.board, live.board, controls, context, mhz=live.chain.frequency)
         return EitherChipDevice(
-            chips, lambda chip: Bm13xxDevice(chip, live, context, port, board), context.log
+            chips, lambda chip: Bm13xxDevice(chip, live, context, port, board, supply), context.log
         )
 
     def emulated(self) -> "EmulatedDriver":

@@ -7,13 +7,21 @@ from drivers.api import Context
 from drivers.bm13xx.chain import Chain, ChipSolution
 from drivers.bm13xx.recovery import Watchdog
 from drivers.bm13xx.ticket import HASHES_PER_DIFFICULTY
+from drivers.low_yield import YieldWatch
 
 
 class Mining:
     """Gives a chain work and takes its solutions while it is `on`; every method is a plain call."""
 
-    def __init__(self, chain: Chain, context: Context, write: Callable[[bytes], None]) -> None:
+    def __init__(
+        self,
+        chain: Chain,
+        context: Context,
+        write: Callable[[bytes], None],
+        yields: YieldWatch,
+    ) -> None:
         self.watchdog = Watchdog()
+        self.yields = yields
         self.is_on = False
         self.has_work = False
         self._chain = chain
@@ -60,7 +68,7 @@ class Mining:
                 self._found(answer)
 
     def look(self) -> None:
-        """Let the watchdog count the time."""
+        """Let those who watch count the time."""
         self._expect()
 
     def _found(self, found: ChipSolution) -> None:
@@ -75,7 +83,9 @@ class Mining:
         chain, pace = self._chain, 0.0
         if self.has_work:
             pace = chain.nominal_hashrate / (chain.ticket_difficulty * HASHES_PER_DIFFICULTY)
-        self.watchdog.expect(self._clock.monotonic(), pace)
+        now = self._clock.monotonic()
+        self.watchdog.expect(now, pace)
+        self.yields.expect(now, pace, chain.nonces)
 
     def _stop_timer(self) -> None:
         if self._timer:

@@ -3,18 +3,33 @@
 import difflib
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from drivers.bm13xx.board import Board, Range
 from drivers.bm13xx.chip import RESET_BAUD_RATE, ChipSpec
 from drivers.bm13xx.stick import Stick
+from drivers.brown_out import LONGEST_RETRY, SupplySettings
 from drivers.errors import SettingError
+from drivers.low_yield import YieldSettings
 from drivers.transports import ways
 
 AUTO = "auto"
 
-_CHAIN = ("chips", "frequency", "baud_rate", "scale", "nonces_per_second")
+ON, OFF = "on", "off"
+
+_YIELD = ("low_yield", "low_yield_window", "low_yield_step")
+_SUPPLY = (
+    "brown_out",
+    "brown_out_window",
+    "brown_out_losses",
+    "brown_out_step",
+    "brown_out_retry",
+)
+_CHAIN = ("chips", "frequency", "baud_rate", "scale", "nonces_per_second", *_YIELD)
 _BOARD = ("voltage", "fan", "target_temperature", "max_temperature")
+
+_STEP = Range(lowest=6.25, default=25.0, highest=200.0)
+_YIELD_WINDOW = Range(lowest=1.0, default=300.0, highest=86_400.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +38,8 @@ class ChainSettings:
 
     ``chips``: how many there should be. ``frequency``: MHz. ``scale``: 1 for real chips, for
     emulated ones what their hash rate is multiplied by. ``nonces_per_second``: how often each
-    chip should report, or up to twice that.
+    chip should report, or up to twice that. ``supply`` and ``yields``: what is done about
+    brown-outs and about chips that find too little.
     """
 
     chips: int
@@ -31,6 +47,8 @@ class ChainSettings:
     baud_rate: int
     scale: float = 1.0
     nonces_per_second: float = 1.0
+    supply: SupplySettings = field(default_factory=SupplySettings)
+    yields: YieldSettings = field(default_factory=YieldSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,9 +113,13 @@ def board_settings(
     driver: str, settings: Mapping[str, object], board: Board
 ) -> tuple[ChainSettings, BoardSettings]:
     """Return the settings of a board; raise SettingError."""
-    reader = _Reader(driver, settings, (*_CHAIN, *_BOARD, *board.options))
+    is_on_usb = "via" in board.options
+    supply = _SUPPLY if is_on_usb else ()
+    reader = _Reader(driver, settings, (*_CHAIN, *_BOARD, *board.options, *supply))
     baud_rate = board.baud_rate or board.chip.baud_rate
     chain = _chain(reader, board.chip, board.chips, board.frequency, baud_rate)
+    if is_on_usb:
+        chain = _on_usb(reader, chain, board.frequency, is_bus_powered=board.is_bus_powered)
     volts = board.voltages or (board.default_voltage,)
     target = board.cooling.target
     lowest_trip = min(sensor.limits.trip for sensor in board.sensors)
@@ -118,22 +140,49 @@ def board_settings(
 
 def stick_settings(driver: str, settings: Mapping[str, object], stick: Stick) -> ChainSettings:
     """Return the settings of a stick's chain; raise SettingError."""
-    reader = _Reader(driver, settings, (*_CHAIN, ways.SETTING))
-    return _chain(reader, stick.chip, stick.chips, stick.frequency, stick.baud_rate)
+    reader = _Reader(driver, settings, (*_CHAIN, *_SUPPLY, ways.SETTING))
+    chain = _chain(reader, stick.chip, stick.chips, stick.frequency, stick.baud_rate)
+    return _on_usb(reader, chain, stick.frequency, is_bus_powered=stick.is_bus_powered)
 
 
 def _chain(
     reader: "_Reader", chip: ChipSpec, chips: int, frequency: Range, baud_rate: int
 ) -> ChainSettings:
+    scale = reader.number("scale", Range(lowest=1e-12, default=1.0, highest=1.0))
     return ChainSettings(
         chips=reader.whole("chips", chips, 1, chip.most_chips),
         frequency=reader.number("frequency", frequency, "MHz"),
         baud_rate=reader.baud_rate(chip, baud_rate),
-        scale=reader.number("scale", Range(lowest=1e-12, default=1.0, highest=1.0)),
+        scale=scale,
         nonces_per_second=reader.number(
             "nonces_per_second", Range(lowest=0.01, default=1.0, highest=100.0)
         ),
+        yields=YieldSettings(
+            # emulated chips are as slow as the machine is that hashes for them
+            is_on=reader.switch("low_yield", default=scale == 1),
+            window=reader.number("low_yield_window", _YIELD_WINDOW, "s"),
+            step=reader.number("low_yield_step", _STEP, "MHz"),
+            floor=frequency.lowest,
+        ),
     )
+
+
+def _on_usb(
+    reader: "_Reader", chain: ChainSettings, frequency: Range, *, is_bus_powered: bool
+) -> ChainSettings:
+    """Return ``chain`` with what is to be done where USB is the supply, or may be."""
+    usual = SupplySettings()
+    seconds = Range(lowest=0.1, default=usual.window, highest=600.0)
+    retry = Range(lowest=1.0, default=usual.retry, highest=LONGEST_RETRY)
+    supply = SupplySettings(
+        is_on=reader.switch("brown_out", default=is_bus_powered),
+        window=reader.number("brown_out_window", seconds, "s"),
+        losses=reader.whole("brown_out_losses", usual.losses, 2, 20),
+        step=reader.number("brown_out_step", _STEP, "MHz"),
+        retry=reader.number("brown_out_retry", retry, "s"),
+        floor=frequency.lowest,
+    )
+    return replace(chain, supply=supply)
 
 
 class _Reader:
@@ -163,6 +212,15 @@ class _Reader:
         if value != int(value):
             raise SettingError(self._driver, name, f"must be a whole number, not {value}")
         return int(value)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        known = {AUTO: default, ON: True, OFF: False}
+        given = self._settings.get(name, AUTO)
+        value = known.get(given) if isinstance(given, str) else None
+        if value is None:
+            problem = f"must be {AUTO}, {ON} or {OFF}, not {given!r}"
+            raise SettingError(self._driver, name, problem)
+        return value
 
     def percent(self, name: str) -> float | None:
         given = self._settings.get(name, AUTO)

@@ -28,6 +28,7 @@ class Stick:
 
     ``chips`` is how many there should be; 1 also where nobody wrote it down, since more are no
     fault. ``usb`` are all the ways it may show itself; ``reset`` is None without a reset line.
+    ``is_bus_powered``: USB feeds the chips; False where they are known to have another supply.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Stick:
     baud_rate: int
     usb: tuple[UsbIdentity, ...]
     reset: PinReset | None = None
+    is_bus_powered: bool = True
 
     def match(self, port: PortInfo) -> int:
         """Return how sure the strings of ``port`` make us; 0 without them: ids are shared.

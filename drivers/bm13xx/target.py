@@ -1,9 +1,11 @@
 """How fast a device should run: what it is set to, and every limit on that. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from drivers.api import Setpoint
 from drivers.bm13xx.power_model import PowerModel
+from drivers.brown_out import Ceiling
 
 STEP = 6.25
 """MHz to whose multiples a computed frequency is rounded down; every chip reaches them."""
@@ -39,15 +41,22 @@ class Abilities:
     model_error: float = 1.0
 
 
-def target_of(abilities: Abilities, setpoint: Setpoint, throttle: Throttle) -> Target:
+def target_of(
+    abilities: Abilities,
+    setpoint: Setpoint,
+    throttle: Throttle,
+    ceilings: Iterable[Ceiling] = (),
+) -> Target:
     """Return the frequency that keeps every limit; of several the lowest holds.
 
     A limit that the device cannot keep even at its least frequency makes it rest. Heat alone
-    never does: a trip is not this function's business.
+    never does: a trip is not this function's business. Nor does one of ``ceilings``, which say what
+    the device itself has shown to be too much.
     """
     if not setpoint.run:
         return Target(mhz=None, reason=setpoint.reason)
     limits = [(abilities.mhz, "")]
+    limits += [(max(one.mhz, abilities.least_mhz), one.reason) for one in ceilings]
     watts, power = setpoint.watts, abilities.power
     if watts is not None and power is None:
         limits = [(abilities.mhz, f"power unknown: cannot keep a limit of {watts:g} W")]

@@ -11,7 +11,8 @@ from dataclasses import replace
 from enum import Enum
 
 from drivers.api import Context, DeviceState, DeviceStats, Setpoint
-from drivers.errors import DriverError, OverheatError, SettingError
+from drivers.brown_out import SupplyMemory
+from drivers.errors import DriverError, OverheatError, SettingError, TransportLostError
 from drivers.icarus.commands import cairnsmore_flash, set_voltage
 from drivers.icarus.detection import division_of, recognize
 from drivers.icarus.exchange import Exchange, silent_engines
@@ -23,6 +24,8 @@ from drivers.icarus.settings import IcarusSettings, parsed
 from drivers.icarus.target import Target, target_of
 from drivers.icarus.timing import Division, Timing
 from drivers.icarus.wire import Wire
+from drivers.low_yield import Step, YieldWatch
+from drivers.supply_watch import SupplyWatch
 from drivers.transports.failure import Failure
 from drivers.transports.side_tasks import beside
 
@@ -32,7 +35,7 @@ LOOK_EVERY = 1.0
 CLOCK_SETTLE = 0.5
 """Seconds after a change of frequency; bfgminer found them necessary for it to take."""
 
-ADJUSTABLE = ("frequency", "max_temperature")
+ADJUSTABLE = ("frequency", "voltage", "max_temperature")
 """Settings that may change while a device runs."""
 
 CLOCK_REPEAT = 0.1
@@ -51,10 +54,15 @@ class _Phase(Enum):
 
 
 class IcarusDevice:
-    """One ``model`` on a port."""
+    """One ``model`` on a port; ``supply`` is what is remembered of the power there."""
 
     def __init__(
-        self, model: Model, settings: IcarusSettings, context: Context, ports: Ports
+        self,
+        model: Model,
+        settings: IcarusSettings,
+        context: Context,
+        ports: Ports,
+        supply: SupplyMemory | None = None,
     ) -> None:
         self._model = model
         self._settings = settings
@@ -65,12 +73,22 @@ class IcarusDevice:
         self._setpoint = Setpoint(run=True)
         self._mhz = settings.frequency
         self._commanded = False
+        self._volts: float | None = None
         self._timing = _timing(model, settings)
         self._exchange = Exchange(
             model, timing=self._timing, ticket=settings.ticket, baud_rate=settings.baud_rate
         )
+        self._supply = SupplyWatch(
+            supply or SupplyMemory(), settings.supply, clock=context.clock, log=context.log
+        )
+        self._yields = YieldWatch(settings.yields)
         self._mining = Mining(
-            self._exchange, context, self._write, pace=self._hashrate, ticket=settings.ticket
+            self._exchange,
+            context,
+            self._write,
+            pace=self._hashrate,
+            ticket=settings.ticket,
+            yields=self._yields,
         )
         self._wire = Wire(ports, on_data=self._mining.receive_data, baud_rate=settings.baud_rate)
         self._phase = _Phase.STOPPED
@@ -86,12 +104,15 @@ class IcarusDevice:
         failure = self._failure = Failure()
         self._problem = ""
         self._mining.watchdog.start_over()
+        self._yields.start_over()
         try:
             async with beside(f"{self._name} far end", self._ports.serve()):
                 while True:
                     await self._live_on_port(failure)
         except DriverError as error:
             self._problem = str(error)
+            if isinstance(error, TransportLostError):
+                self._supply.lost(nonces=self._exchange.counters.nonces)
             raise
         finally:
             self._phase = _Phase.STOPPED
@@ -110,7 +131,7 @@ class IcarusDevice:
             self._failure.nudge()
 
     def adjust(self, settings: Mapping[str, object]) -> None:
-        """Take a new frequency or temperature limit, all of ``settings`` or none.
+        """Take a new frequency, voltage or temperature limit, all of ``settings`` or none.
 
         Raises SettingError for one that is unknown, out of range, or cannot change by now.
         """
@@ -120,6 +141,9 @@ class IcarusDevice:
                 raise SettingError(self._model.name, name, "cannot change while it runs")
         changes = {name: getattr(given, name) for name in settings}
         self._settings = replace(self._settings, **changes)
+        if "frequency" in settings:
+            self._supply.forget()
+            self._yields.forget()
         if self._failure:
             self._failure.nudge()
 
@@ -153,6 +177,7 @@ class IcarusDevice:
         """Open the port and live; return when opening it again may help."""
         self._phase = _Phase.OPENING
         await self._wire.open(failure)
+        self._supply.back()
         try:
             stage = None
             while stage is not Stage.REOPEN:
@@ -169,6 +194,7 @@ class IcarusDevice:
         if self._target().run:
             return
         self._phase = _Phase.RESTING
+        self._supply.rests()
         self._log.info("device.idle", reason=self._target().reason)
         self._slow_down()
         while not self._target().run:
@@ -181,8 +207,10 @@ class IcarusDevice:
         self._starts += 1
         if self._settings.voltage is not None:
             await failure.pause(VOLTAGE_SETTLE)
-            self._write(set_voltage(self._settings.voltage))
+            self._set_voltage(self._settings.voltage)
         await self._set_frequency(failure, self._target().mhz)
+        # what it is recognized by makes it hash
+        self._supply.takes_load(self._mhz or 0.0, nonces=self._exchange.counters.nonces)
         await recognize(self._wire, failure, self._model, self._mhz)
         if self._settings.work_division is None:
             await self._find_division(failure)
@@ -203,18 +231,49 @@ class IcarusDevice:
         while (target := self._target()).run:
             if target.mhz != self._mhz and target.mhz is not None:
                 await self._follow(failure, target)
+            elif self._settings.voltage not in {None, self._volts}:
+                await self._follow_voltage(failure)
             self._mining.look()
             self._check_temperature()
-            if self._recover() is Stage.REOPEN:
+            if self._recover() is Stage.REOPEN or self._is_reset_for_low_yield():
                 return Stage.REOPEN
             await failure.nudged(LOOK_EVERY)
         self._mining.stop()
         return None
 
     async def _follow(self, failure: Failure, target: Target) -> None:
+        """Change the frequency; a new voltage comes before a rise and after a fall."""
         self._log.info("frequency.changing", before=self._mhz, to=target.mhz, reason=target.reason)
+        is_rise = (target.mhz or 0.0) > (self._mhz or 0.0)
+        if is_rise and self._settings.voltage not in {None, self._volts}:
+            await self._follow_voltage(failure)
         await self._set_frequency(failure, target.mhz)
         self._mining.send_anew()
+
+    async def _follow_voltage(self, failure: Failure) -> None:
+        """Change the core voltage while mining."""
+        volts = self._settings.voltage
+        assert volts is not None
+        self._log.info("voltage.changing", before=self._volts, to=volts)
+        self._set_voltage(volts)
+        await failure.pause(VOLTAGE_SETTLE)
+        self._mining.send_anew()
+
+    def _set_voltage(self, volts: float) -> None:
+        self._write(set_voltage(volts))
+        self._volts = volts
+
+    def _is_reset_for_low_yield(self) -> bool:
+        """Say so when the device finds far too little; return True if it should be opened anew."""
+        found = self._yields.due(self._mhz or 0.0)
+        if found is None:
+            return False
+        share, due = round(found.share, 3), round(found.expected)
+        self._log.warning(
+            "device.low_yield", step=found.step.value, share=share, found=found.found, due=due
+        )
+        self._yields.start_over()
+        return found.step is not Step.LEAVE
 
     def _recover(self) -> Stage | None:
         """Take the next step of recovery if one is due."""
@@ -244,6 +303,7 @@ class IcarusDevice:
         self._commanded = bool(setting.command)
         if setting.command:
             self._write(setting.command)
+            self._supply.runs_at(setting.mhz, nonces=self._exchange.counters.nonces)
             await failure.pause(CLOCK_REPEAT)
             self._write(setting.command)
             await failure.pause(CLOCK_SETTLE)
@@ -260,7 +320,8 @@ class IcarusDevice:
 
     def _target(self) -> Target:
         wanted = self._settings.frequency
-        target = target_of(self._model, wanted, self._setpoint)
+        ceilings = [one for one in (self._supply.ceiling, self._yields.ceiling) if one]
+        target = target_of(self._model, wanted, self._setpoint, ceilings)
         if self._model.clocks is None or target.mhz is None:
             return target
         mhz = self._model.clocks.nearest(target.mhz).mhz

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from drivers.api import Context, Device, PortInfo, Product
+from drivers.brown_out import SupplyMemory
 from drivers.errors import SettingError
 from drivers.icarus.device import IcarusDevice
 from drivers.icarus.model import Model
 from drivers.icarus.models.table import MODELS
 from drivers.icarus.ports import Ports
 from drivers.icarus.settings import parsed
+from drivers.transports.port_paths import power_place
 from drivers.transports.tap import tapped
 from drivers.transports.ways import SETTING, TTY, port_by_way, wanted_way
 
@@ -40,14 +42,22 @@ class IcarusDriver:
             if way == TTY:
                 raise SettingError(self.name, SETTING, "an emulated device has no tty")
             return self._open_emulated(name, settings, context)
-        return self.on_ports(port_by_way(self.name, port, way), settings, context)
+        ports = port_by_way(self.name, port, way)
+        return self.on_ports(ports, settings, context, context.supplies.of(power_place(port)))
 
     def on_ports(
-        self, ports: Ports, settings: Mapping[str, object], context: Context
+        self,
+        ports: Ports,
+        settings: Mapping[str, object],
+        context: Context,
+        supply: SupplyMemory | None = None,
     ) -> IcarusDevice:
-        """Return a device on a port that is at hand; raise SettingError."""
+        """Return a device on a port that is at hand; raise SettingError.
+
+        ``supply`` is what is known of the power there, if anything.
+        """
         own = parsed(self.name, settings, self.model)
-        return IcarusDevice(self.model, own, context, tapped(ports, context))
+        return IcarusDevice(self.model, own, context, tapped(ports, context), supply)
 
     def emulated(self) -> "EmulatedDriver":
         """Return the driver of such a device emulated in this process."""

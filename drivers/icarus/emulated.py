@@ -13,6 +13,7 @@ Source: see `emulated_models`. Assumed, as nobody has written it down: what a Ro
 task that it did not ask for, which is to begin with it at once.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from random import Random
 
 BAUD_RATE = 115200
+
+BROWN_OUT_SECONDS = 0.5
+"""How long a device without enough power stays away; assumed."""
 
 _BAUD_TOLERANCE = 0.05
 _NONCES = 1 << 32
@@ -53,8 +57,8 @@ class EmulatedIcarus:
     """One device, as its port shows it; ``now`` is in seconds and never decreases.
 
     ``faults`` and ``host_baud`` (None: any is right) may be changed at any time. ``nonces`` counts
-    what was told, ``works`` what was taken, and ``missed`` nonces that this machine was too slow
-    for.
+    what was told, ``works`` what was taken, ``missed`` nonces that this machine was too slow for,
+    and ``brown_outs`` how often the supply was too weak.
     """
 
     def __init__(
@@ -83,7 +87,9 @@ class EmulatedIcarus:
         self._random = random
         self._baud_rate = baud_rate
         self._target = told_target(self.ticket)
+        self.brown_outs = 0
         self._began: float | None = None
+        self._starved_until = -math.inf
         self.plugged_in()
 
     # -- the wire
@@ -119,7 +125,16 @@ class EmulatedIcarus:
             self._began = now
         elapsed = now - self._began
         gone = due(self.faults.unplug_after, elapsed)
-        return gone and not due(self.faults.replug_after, elapsed)
+        return self._is_starved(now) or (gone and not due(self.faults.replug_after, elapsed))
+
+    def _is_starved(self, now: float) -> bool:
+        """Return whether the supply has broken down under the load, and is not up again."""
+        limit, is_busy = self.faults.browns_out_above, any(lane.sweep for lane in self._lanes)
+        if limit is not None and is_busy and (self.mhz or 0.0) > limit:
+            self.plugged_in()
+            self.brown_outs += 1
+            self._starved_until = now + BROWN_OUT_SECONDS
+        return now < self._starved_until
 
     # -- the hashing
 

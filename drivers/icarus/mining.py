@@ -8,6 +8,7 @@ from drivers.api import Context
 from drivers.icarus.exchange import Exchange, Found, Wrong
 from drivers.icarus.recovery import Watchdog
 from drivers.icarus.ticket import HASHES_PER_DIFFICULTY
+from drivers.low_yield import YieldWatch
 
 
 class Mining:
@@ -25,8 +26,10 @@ class Mining:
         *,
         pace: Callable[[], float],
         ticket: float,
+        yields: YieldWatch,
     ) -> None:
         self.watchdog = Watchdog()
+        self.yields = yields
         self.is_on = False
         self.has_work = False
         self._exchange = exchange
@@ -87,7 +90,7 @@ class Mining:
             self._timer = loop.call_later(max(next_due - now, 0.0), self.serve)
 
     def look(self) -> None:
-        """Let the watchdog count the time."""
+        """Let those who watch count the time."""
         self._expect(self._clock.monotonic())
 
     def _take(self, events: list[Found | Wrong]) -> None:
@@ -102,6 +105,7 @@ class Mining:
     def _expect(self, now: float) -> None:
         pace = self._pace() / self._hashes_per_nonce if self.has_work else 0.0
         self.watchdog.expect(now, pace)
+        self.yields.expect(now, pace, self._exchange.counters.nonces)
 
     def _stop_timer(self) -> None:
         if self._timer:

@@ -52,6 +52,7 @@ class Model:
     ``task_seconds`` is how long without such a word they are given work unasked.
     ``stops_after_nonce``: it is idle once it has found one. ``corrections``: what to add to a
     nonce that is not right. ``most_degrees``: limit of its temperature, None if it has no sensor.
+    ``is_bus_powered``: USB feeds its chips, and their frequency says how much they take.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Model:
     task_seconds: float | None = None
     corrections: tuple[int, ...] = (0,)
     most_degrees: float | None = None
+    is_bus_powered: bool = False
 
     def match(self, port: PortInfo) -> int:
         """Return how surely ``port`` is one of these, 0 unless its strings say so."""

@@ -3,16 +3,27 @@
 import difflib
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from drivers.brown_out import LONGEST_RETRY, SupplySettings
 from drivers.errors import SettingError
 from drivers.icarus.model import Model
 from drivers.icarus.timing import TimingMode
+from drivers.low_yield import YieldSettings
 from drivers.transports import ways
 
-AUTO = "auto"
+AUTO, ON, OFF = "auto", "on", "off"
 
 _LONGEST_WORK = 3600.0
+_STEP = 6.25, 200.0, "MHz"
+_YIELD = ("low_yield", "low_yield_window", "low_yield_step")
+_SUPPLY = (
+    "brown_out",
+    "brown_out_window",
+    "brown_out_losses",
+    "brown_out_step",
+    "brown_out_retry",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +36,8 @@ class IcarusSettings:
     ``work_division``: in how many parts it searches the nonces, None to find out; ``engines``: how
     many of them at a time, None for all. ``max_temperature``: above it the device is given up.
     ``scale``: 1 for real devices, for emulated ones the share of nonces they try; ``ticket``: the
-    difficulty of what they report, 1 for real ones.
+    difficulty of what they report, 1 for real ones. ``supply`` and ``yields``: what is done about
+    brown-outs and about devices that find too little.
     """
 
     frequency: float | None = None
@@ -39,6 +51,8 @@ class IcarusSettings:
     max_temperature: float | None = None
     scale: float = 1.0
     ticket: float = 1.0
+    supply: SupplySettings = field(default_factory=SupplySettings)
+    yields: YieldSettings = field(default_factory=YieldSettings)
 
 
 def parsed(driver: str, settings: Mapping[str, object], model: Model) -> IcarusSettings:
@@ -59,6 +73,31 @@ def parsed(driver: str, settings: Mapping[str, object], model: Model) -> IcarusS
         max_temperature=reader.max_temperature(model),
         scale=scale,
         ticket=reader.number("ticket", 1e-12, 1.0, default=scale) or scale,
+        supply=_supply(reader, model) if model.is_bus_powered else SupplySettings(),
+        yields=_yields(reader, model, scale),
+    )
+
+
+def _supply(reader: "_Reader", model: Model) -> SupplySettings:
+    usual = SupplySettings()
+    return SupplySettings(
+        is_on=reader.switch("brown_out", default=True),
+        window=reader.needed("brown_out_window", 0.1, 600.0, "s", usual.window),
+        losses=reader.whole("brown_out_losses", 2, 20, usual.losses),
+        step=reader.needed("brown_out_step", *_STEP, usual.step),
+        retry=reader.needed("brown_out_retry", 1.0, LONGEST_RETRY, "s", usual.retry),
+        floor=model.clocks.lowest if model.clocks else 0.0,
+    )
+
+
+def _yields(reader: "_Reader", model: Model, scale: float) -> YieldSettings:
+    usual = YieldSettings()
+    return YieldSettings(
+        # an emulated device is as slow as the machine is that hashes for it
+        is_on=reader.switch("low_yield", default=scale == 1),
+        window=reader.needed("low_yield_window", 1.0, 86_400.0, "s", usual.window),
+        step=reader.needed("low_yield_step", *_STEP, usual.step),
+        floor=model.clocks.lowest if model.clocks else 0.0,
     )
 
 
@@ -73,6 +112,9 @@ def known_settings(model: Model) -> tuple[str, ...]:
         "work_division": len(model.divisions) > 1,
         "engines": len(model.divisions) > 1,
         "max_temperature": model.most_degrees is not None,
+        **dict.fromkeys(_SUPPLY, model.is_bus_powered),
+        **dict.fromkeys(_YIELD, True),
+        "low_yield_step": model.clocks is not None,
         ways.SETTING: True,
         "scale": True,
         "ticket": True,
@@ -129,10 +171,26 @@ class _Reader:
 
     def engines(self, division: int | None) -> int | None:
         most = division or 8
-        value = self.number("engines", 1, most)
-        if value is not None and value != int(value):
-            raise SettingError(self._driver, "engines", f"must be a whole number, not {value}")
-        return None if value is None else int(value)
+        is_given = self.number("engines", 1, most) is not None
+        return self.whole("engines", 1, most, 1) if is_given else None
+
+    def whole(self, name: str, low: int, high: int, default: int) -> int:
+        value = self.needed(name, low, high, "", default)
+        if value != int(value):
+            raise SettingError(self._driver, name, f"must be a whole number, not {value}")
+        return int(value)
+
+    def switch(self, name: str, *, default: bool) -> bool:
+        given = self._settings.get(name, AUTO)
+        value = {AUTO: default, ON: True, OFF: False}.get(str(given))
+        if value is None:
+            problem = f"must be {AUTO}, {ON} or {OFF}, not {given!r}"
+            raise SettingError(self._driver, name, problem)
+        return value
+
+    def needed(self, name: str, low: float, high: float, unit: str, default: float) -> float:
+        value = self.number(name, low, high, unit)
+        return default if value is None else value
 
     def choice(self, name: str, choices: Sequence[int], default: int) -> int:
         given = self._settings.get(name, default)

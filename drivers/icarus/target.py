@@ -1,8 +1,10 @@
 """How fast a device should run: what it is set to, and the limit on that. Pure."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from drivers.api import Setpoint
+from drivers.brown_out import Ceiling
 from drivers.icarus.model import Model
 
 
@@ -15,17 +17,26 @@ class Target:
     reason: str = ""
 
 
-def target_of(model: Model, mhz: float | None, setpoint: Setpoint) -> Target:
+def target_of(
+    model: Model,
+    mhz: float | None,
+    setpoint: Setpoint,
+    ceilings: Iterable[Ceiling] = (),
+) -> Target:
     """Return what keeps the limit; a device that cannot keep it rests.
 
     ``mhz`` is what the device is set to. A limit in watts cannot be kept: nobody knows what it
-    draws.
+    draws. The ``ceilings`` are what the device itself has shown to be too much.
     """
     if not setpoint.run:
         return Target(run=False, reason=setpoint.reason)
+    own = ""
+    for ceiling in ceilings:
+        if mhz is not None and ceiling.mhz < mhz:
+            mhz, own = ceiling.mhz, ceiling.reason
     limit = setpoint.mhz
     if limit is None or mhz is None or limit >= mhz:
-        return Target(run=True, mhz=mhz)
+        return Target(run=True, mhz=mhz, reason=own)
     reason = setpoint.reason or f"limited to {limit:g} MHz"
     lowest = model.clocks.lowest if model.clocks else mhz
     if limit < lowest:

@@ -14,6 +14,7 @@ from drivers.errors import SettingError
 _CHANCE = "probability"
 _SECONDS = "seconds"
 _CELSIUS = "degrees Celsius"
+_MHZ = "MHz"
 _CHIPS = "chip numbers from 0, joined by +"
 
 
@@ -55,6 +56,10 @@ class Faults:
     )
     replug_after: float | None = field(
         default=None, metadata=_meaning(_SECONDS, "the ports come back, the device reset")
+    )
+    browns_out_above: float | None = field(
+        default=None,
+        metadata=_meaning(_MHZ, "a weak supply: the ports vanish for 0.5 s when it hashes faster"),
     )
     slow_control: float = field(
         default=0.0, metadata=_meaning(_SECONDS, "each answer of the control port waits")
@@ -145,7 +150,9 @@ def _value(name: str, text: str) -> object:
         number = float(text)
     except ValueError:
         raise SettingError("emulated", name, f"{text!r} is not a value in {kind}") from None
-    low, high = {_CHANCE: (0.0, 1.0), _SECONDS: (0.0, math.inf), _CELSIUS: (-300.0, 300.0)}[kind]
+    low, high = {_CHANCE: (0.0, 1.0), _SECONDS: (0.0, math.inf), _CELSIUS: (-300.0, 300.0)}.get(
+        kind, (0.0, 10_000.0)
+    )
     if not low <= number <= high or math.isinf(number):
         raise SettingError("emulated", name, f"{text} is out of range for {kind}")
     return number

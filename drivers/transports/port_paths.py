@@ -17,3 +17,8 @@ def tty_paths(port: PortInfo) -> tuple[str, ...]:
 def usb_path(port: PortInfo) -> str:
     """Return the path that opens the device directly, ``usb:1-1.2``; empty if it has none."""
     return next((path for path in port.paths if is_place(path)), "")
+
+
+def power_place(port: PortInfo) -> tuple[str, str]:
+    """Return which device takes its power where: its serial number, and its place or its path."""
+    return port.serial, usb_path(port) or port.name

@@ -6,11 +6,13 @@ import pytest
 
 from drivers import registry
 from drivers.api import Context, PortInfo
+from drivers.brown_out import SupplySettings
 from drivers.errors import SettingError
 from drivers.icarus.driver import DRIVERS
 from drivers.icarus.models.table import MODELS
 from drivers.icarus.settings import IcarusSettings, known_settings, parsed
 from drivers.icarus.timing import TimingMode
+from drivers.low_yield import YieldSettings
 from tests.icarus.rig import RecordingMiner
 from tests.stand_ins import RecordingLog
 from tests.virtual_time import LoopClock
@@ -128,6 +130,10 @@ def test_an_emulated_device_takes_faults_and_scale() -> None:
         ("rbox", {"max_temperature": 200}, "must be 30 to 90 degrees, not 200"),
         ("rbox", {"work_time": 1}, "unknown"),
         ("lancelot", {"scale": 0}, "must be 1e-12 to 1, not 0"),
+        ("antminer-u1", {"brown_out": "never"}, "must be auto, on or off, not 'never'"),
+        ("antminer-u1", {"brown_out_losses": 1}, "must be 2 to 20, not 1"),
+        ("antminer-u3", {"brown_out": "off"}, "unknown"),
+        ("icarus", {"low_yield_step": 25}, "unknown"),
     ],
 )
 def test_a_setting_that_cannot_be_is_named_with_what_can(
@@ -149,12 +155,20 @@ def test_settings_come_as_text_too() -> None:
         timing=TimingMode.VALUE,
         seconds_per_hash=2.5 * 1e-9,
         baud_rate=57600,
+        yields=YieldSettings(is_on=True),
     )
 
 
 def test_what_nobody_sets_is_what_the_device_is_made_for() -> None:
     assert parsed("antminer-u3", {}, MODELS["antminer-u3"]) == IcarusSettings(
-        frequency=225.0, voltage=0.775
+        frequency=225.0, voltage=0.775, yields=YieldSettings(is_on=True, floor=100.0)
+    )
+    assert parsed("antminer-u2", {"scale": 0.5}, MODELS["antminer-u2"]) == IcarusSettings(
+        frequency=200.0,
+        scale=0.5,
+        ticket=0.5,
+        supply=SupplySettings(is_on=True, floor=100.0),
+        yields=YieldSettings(is_on=False, floor=100.0),
     )
     assert parsed("rbox", {}, MODELS["rbox"]).max_temperature == 90.0
     assert parsed("cairnsmore1", {}, MODELS["cairnsmore1"]).frequency is None

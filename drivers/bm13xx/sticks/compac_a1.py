@@ -23,5 +23,6 @@ COMPAC_A1 = Board(
     sensors=gekko_a.SENSORS,
     wiring=GekkoWiring(is_bus_powered=True),
     usb=gekko.cp2105("Compac A1"),
+    is_bus_powered=True,
     options=gekko_a.A1_OPTIONS,
 )

@@ -16,5 +16,6 @@ R606 = Stick(
     frequency=Range(lowest=50.0, default=550.0, highest=900.0),
     baud_rate=1_500_000,
     usb=gekko.ft_x("R606 Bitcoin Miner"),
+    is_bus_powered=False,
     reset=gekko.cbus_reset(low=0.03),
 )

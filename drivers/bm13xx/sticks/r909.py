@@ -16,5 +16,6 @@ R909 = Stick(
     frequency=Range(lowest=100.0, default=450.0, highest=800.0),
     baud_rate=1_500_000,
     usb=gekko.ft_x("R909 Bitcoin Miner"),
+    is_bus_powered=False,
     reset=gekko.cbus_reset(low=1.0),
 )

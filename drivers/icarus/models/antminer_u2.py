@@ -23,4 +23,5 @@ ANTMINER_U2 = Model(
     can_be_timed=False,
     wait=0.01,
     first_work=1.0,
+    is_bus_powered=True,
 )
