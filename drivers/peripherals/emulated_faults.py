@@ -150,9 +150,12 @@ def _value(name: str, text: str) -> object:
         number = float(text)
     except ValueError:
         raise SettingError("emulated", name, f"{text!r} is not a value in {kind}") from None
-    low, high = {_CHANCE: (0.0, 1.0), _SECONDS: (0.0, math.inf), _CELSIUS: (-300.0, 300.0)}.get(
-        kind, (0.0, 10_000.0)
-    )
+    low, high = {
+        _CHANCE: (0.0, 1.0),
+        _SECONDS: (0.0, math.inf),
+        _CELSIUS: (-300.0, 300.0),
+        _MHZ: (0.0, 10_000.0),
+    }[kind]
     if not low <= number <= high or math.isinf(number):
         raise SettingError("emulated", name, f"{text} is out of range for {kind}")
     return number

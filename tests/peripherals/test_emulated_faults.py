@@ -42,6 +42,7 @@ def test_a_mapping_with_underscores_is_as_good() -> None:
         ("unplug-after=-1", "out of range"),
         ("unplug-after=inf", "out of range"),
         ("stuck-temperature=9000", "out of range"),
+        ("browns-out-above=20000", "out of range"),
     ],
 )
 def test_what_cannot_be_is_named_with_its_remedy(text: str, problem: str) -> None:
@@ -51,7 +52,8 @@ def test_what_cannot_be_is_named_with_its_remedy(text: str, problem: str) -> Non
 
 def test_each_fault_is_explained_and_can_be_given() -> None:
     for name, kind, meaning in fault_help():
-        value = {"probability": "0.5", "seconds": "1", "degrees Celsius": "40"}.get(kind, "1+2")
+        values = {"probability": "0.5", "seconds": "1", "degrees Celsius": "40", "MHz": "125"}
+        value = values.get(kind, "1+2")
         assert parse_faults(f"{name}={value}") != NO_FAULTS
         assert meaning
 
