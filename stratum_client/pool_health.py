@@ -44,9 +44,6 @@ class Loss(StrEnum):
 OUTAGES = frozenset({Loss.CONNECTION, Loss.SILENT})
 """What happens to good pools too; everything else is a fault of the pool."""
 
-REFUSALS = frozenset({Loss.REFUSED, Loss.REJECT_STORM, Loss.LOGIN_REFUSED})
-"""After these it makes no sense to wait for the pool a while."""
-
 
 def loss_of(error: StratumError) -> Loss:
     """Return what kind of loss a session's end is."""
@@ -183,8 +180,11 @@ class PoolHealth:
         return self.usable and not self.left_behind and now >= self.steady_at
 
     def is_awaited(self, now: float) -> bool:
-        """Return whether it has just been lost or asked for, and may be there in a moment."""
-        return self.tip is None and self.loss not in REFUSALS and now < self.awaited_until
+        """Return whether it has just been lost or asked for, and may be there in a moment.
+
+        Only a good pool's lost connection is waited out: else it makes no sense, or is no blip.
+        """
+        return self.tip is None and self._may_be_blip and now < self.awaited_until
 
     @property
     def awaited_until(self) -> float:

@@ -273,6 +273,37 @@ def test_a_cold_standby_is_connected_at_once_when_the_first_refuses_us() -> None
     assert pools.decided.connect == {"main", "spare"}
 
 
+@pytest.mark.parametrize("loss", sorted({*Loss} - {Loss.CONNECTION, Loss.STALE_CHAIN}))
+def test_a_cold_standby_is_connected_at_once_when_the_first_does_worse_than_go(loss: Loss) -> None:
+    pools = Pools("main", "spare", standby="cold")
+    pools.up("main")
+    pools.wait(HOUR)
+
+    pools.lose("main", loss)
+
+    assert pools.decided.connect == {"main", "spare"}
+
+
+def test_a_cold_standby_takes_over_from_a_pool_that_flaps() -> None:
+    pools = Pools("main", "spare", standby="cold")
+    pools.up("main")
+    pools.wait(HOUR)
+
+    for _ in range(2):
+        pools.lose("main")
+        pools.wait(3)
+        pools.up("main")
+        pools.wait(4)
+    pools.lose("main")
+    assert pools.decided.connect == {"main", "spare"}
+    pools.up("spare")
+    pools.wait(3)
+    pools.up("main")
+
+    assert pools.serves() == ("spare",)
+    assert pools.last_until("main") == pytest.approx(FAILBACK)
+
+
 def test_a_cold_standby_is_not_connected_for_a_blip() -> None:
     pools = Pools("main", "spare", standby="cold")
     pools.up("main")
