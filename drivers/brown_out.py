@@ -28,8 +28,6 @@ RECENT = 600.0
 LONGEST_RETRY = 86_400.0
 """Seconds after which a higher frequency is tried again at last, however often it failed."""
 
-ADVICE = "a powered hub or another port may help"
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SupplySettings:
@@ -78,11 +76,13 @@ class _Loss:
 class _Weakness:
     """What is known of a supply that was too weak at ``top`` MHz and holds at ``proven``.
 
+    ``cause`` says in words what happened last.
     ``ceiling`` is None while the top itself is tried again. The next try is at ``retry_at``, and
     ``retry`` seconds lie between two.
     """
 
     ceiling: Ceiling | None
+    cause: str
     proven: float
     top: float
     retry: float
@@ -155,26 +155,27 @@ class SupplyMemory:
         """Come down from where it failed; return None where there is no further down."""
         settings, weakness = self._settings, self._weakness
         mhz = max(loss.mhz - settings.step, settings.floor)
+        retry = settings.retry if weakness is None else weakness.retry
+        if weakness and self._is_failed_try(loss):
+            mhz, retry = weakness.proven, min(2 * retry, LONGEST_RETRY)
         self._losses.clear()
         if mhz >= loss.mhz:
             return None
-        retry = settings.retry if weakness is None else weakness.retry
-        if self._is_failed_try(loss):
-            retry = min(2 * retry, LONGEST_RETRY)
-        reason = (
-            f"came back at {mhz:g} MHz: it vanished {_seconds(loss.after)} after a rise to "
-            f"{loss.mhz:g} MHz; {ADVICE}"
+        cause = (
+            f"it vanished {_seconds(loss.after)} after a rise to {loss.mhz:g} MHz; "
+            "a powered hub or another port may help"
         )
-        ceiling = Ceiling(mhz=mhz, reason=reason)
+        ceiling = Ceiling(mhz=mhz, reason=f"came back at {mhz:g} MHz: {cause}")
         top = max(loss.mhz, weakness.top if weakness else 0.0)
         self._weakness = _Weakness(
-            ceiling=ceiling, proven=mhz, top=top, retry=retry, retry_at=now + retry
+            ceiling=ceiling, cause=cause, proven=mhz, top=top, retry=retry, retry_at=now + retry
         )
         return ceiling
 
     def _raised(self, weakness: _Weakness, ceiling: Ceiling, now: float) -> _Weakness:
         mhz = ceiling.mhz + self._settings.step
-        higher = None if mhz >= weakness.top else replace(ceiling, mhz=mhz)
+        reason = f"trying {mhz:g} MHz again: {weakness.cause}"
+        higher = Ceiling(mhz=mhz, reason=reason) if mhz < weakness.top else None
         retry_at = now + weakness.retry
         return replace(weakness, ceiling=higher, proven=ceiling.mhz, retry_at=retry_at)
 
