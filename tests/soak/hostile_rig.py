@@ -107,7 +107,8 @@ class HostileRig:
         taken = {type(event).__name__ for event in events}
         granted = session.subscription
         known = (granted.extranonce1, granted.extranonce2_size) if granted else None
-        jobs = [event.job.job_id for event in events if isinstance(event, NewJob)]
+        new = [event.job for event in events if isinstance(event, NewJob)]
+        jobs = [(job.job_id, job.coinbase1, job.coinbase2, job.ntime) for job in new]
         self.checker.pool_said(line, taken, jobs, known)
         self._take(events)
         return events

@@ -12,6 +12,9 @@ from fractions import Fraction
 from hashlib import sha256
 from typing import Any
 
+Named = tuple[str | int, bytes, bytes, int]
+"""What tells jobs of one name apart: its id, both parts of the coinbase, its ntime."""
+
 MOST_JOBS = 300
 LARGEST_TARGET = (1 << 256) - 1
 
@@ -73,6 +76,11 @@ def could_be_mined(params: object) -> bool:
     return words and named and steps and is_hex(prev_hash, 64) and is_hex(coinb1) and is_hex(coinb2)
 
 
+def named(params: list[Any]) -> Named:
+    job_id, _, coinb1, coinb2, *_ = params
+    return job_id, bytes.fromhex(coinb1), bytes.fromhex(coinb2), int(params[7], 16)
+
+
 def target_for(difficulty: float) -> int:
     return min(int(Fraction(0xFFFF << 208) / Fraction(difficulty)), LARGEST_TARGET)
 
@@ -118,7 +126,7 @@ class SubmitChecker:
         self,
         line: bytes,
         taken: set[str],
-        jobs: list[str | int],
+        jobs: list[Named],
         granted: tuple[bytes, int] | None,
     ) -> None:
         """Note a line.
@@ -167,7 +175,7 @@ class SubmitChecker:
                 if (asked, wanted) != self._extranonce:
                     raise ForbiddenError(f"{params} was taken as {self._extranonce}")
 
-    def _replied(self, message: dict[str, Any], taken: set[str], jobs: list[str | int]) -> None:
+    def _replied(self, message: dict[str, Any], taken: set[str], jobs: list[Named]) -> None:
         asked = self.pending.pop(int(number(message.get("id")) or 0), None)
         result, error = message.get("result"), message.get("error")
         if "Configured" in taken and asked == "mining.configure":
@@ -181,12 +189,12 @@ class SubmitChecker:
             self._authorized = True
         if "Subscribed" in taken:
             _, extranonce1, size = message["result"][:3]
-            named = bytes.fromhex(extranonce1), number(size)
-            if (asked, named) != ("mining.subscribe", self._extranonce):
+            granted = bytes.fromhex(extranonce1), number(size)
+            if (asked, granted) != ("mining.subscribe", self._extranonce):
                 raise ForbiddenError(f"taken for a subscription: {message}")
             early, self._early = self._early[-8:], []
             for params in early:
-                if could_be_mined(params) and params[0] in jobs:
+                if could_be_mined(params) and named(params) in jobs:
                     self._job_taken(params)
         if "ShareAnswered" in taken and (header := self._headers.pop(message["id"], None)):
             self._answered.add(header)
