@@ -65,17 +65,11 @@ class Masker:
             return name
         return ".".join(self._pseudonym(part) for part in name.split("."))
 
-    def learn(self, line: bytes) -> None:
-        """Take note of user and password in a line that we send."""
-        if b"mining.authorize" not in line:
-            return
-        try:
-            match json.loads(line):
-                case {"method": "mining.authorize", "params": [str(user), *rest]}:
-                    self.add_user(user)
-                    self.add_passwords(word for word in rest[:1] if isinstance(word, str))
-        except ValueError:
-            return
+    def learn(self, data: bytes) -> None:
+        """Take note of user and password in what we send, however many lines go at once."""
+        for line in data.splitlines():
+            if b"mining.authorize" in line:
+                self._learn_login(line)
 
     def masked(self, data: bytes) -> bytes:
         """Return ``data`` without secrets."""
@@ -103,6 +97,15 @@ class Masker:
             if any(_may_begin(forms, data, start) for forms in self._beginnings):
                 return start
         return len(data)
+
+    def _learn_login(self, line: bytes) -> None:
+        try:
+            match json.loads(line):
+                case {"method": "mining.authorize", "params": [str(user), *rest]}:
+                    self.add_user(user)
+                    self.add_passwords(word for word in rest[:1] if isinstance(word, str))
+        except ValueError:
+            return
 
     def _add(self, secrets: dict[str, str]) -> None:
         fresh = {name: mask for name, mask in secrets.items() if name not in self._secrets}

@@ -109,14 +109,15 @@ def test_chunks_stay_as_they_were_cut_unless_a_secret_may_begin_at_the_end() -> 
     assert written == [[b'{"id":1,'], [b'"x":"'], [], [b'***"}\n'], [b"next\n"]]
 
 
-def test_whoever_logs_in_is_learnt_from_what_we_send() -> None:
+@pytest.mark.parametrize("before", ["", '{"id":1,"method":"mining.subscribe","params":[]}\n'])
+def test_whoever_logs_in_is_learnt_from_what_we_send(before: str) -> None:
     masking = MaskedEntries(Masker(salt=b"salt"))
     line = json.dumps({"id": 3, "method": "mining.authorize", "params": [USER, PASSWORD]})
 
-    [sent] = masking(heard(What.OUT, line.encode() + b"\n"))
+    [sent] = masking(heard(What.OUT, f"{before}{line}\n".encode()))
     [answer] = masking(heard(What.IN, f'{{"id":3,"error":"who is {USER}?"}}\n'.encode()))
 
-    user, password = json.loads(sent.data)["params"]
+    user, password = json.loads(sent.data.splitlines()[-1])["params"]
     assert password == "***"
     assert json.loads(answer.data)["error"] == f"who is {user}?"
 
