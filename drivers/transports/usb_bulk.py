@@ -223,13 +223,15 @@ class UsbBulkTransport:
 
     # -- in the threads
 
-    def _received(self, transfer: bytes) -> None:
+    def _received(self, transfer: bytes) -> float:
         payload, errors = self._bridge.payload(transfer, self._endpoints.packet_size)
         if not self._is_first:  # the first tells of the time before the bridge was started
             self._line_errors += errors
         self._is_first = False
-        if payload:
-            self._post(self._deliver, payload)
+        if not payload:
+            return self._bridge.rest(self._rate.reached)
+        self._post(self._deliver, payload)
+        return 0.0
 
     def _send(self, data: bytes, timeout: float) -> int:
         started = time.monotonic()

@@ -17,9 +17,10 @@ _LARGEST_READ = 4096
 class Reader:
     """A thread that hands every transfer to ``received`` from `start` to `stop` or a loss.
 
-    ``received`` and ``lost`` (with the reason) are called in the thread; ``is_over`` is asked
-    between transfers. ``many`` packets are asked for at once where each has a head of its own:
-    else a read would wait on after a full packet.
+    ``received``, which returns for how many seconds nobody need ask again, and ``lost`` (with the
+    reason) are called in the thread; ``is_over`` is asked between transfers. ``many`` packets are
+    asked for at once where each has a head of its own: else a read would wait on after a full
+    packet.
     """
 
     def __init__(
@@ -28,7 +29,7 @@ class Reader:
         endpoints: Endpoints,
         *,
         many: bool,
-        received: Callable[[bytes], None],
+        received: Callable[[bytes], float],
         lost: Callable[[str], None],
         is_over: Callable[[], bool],
     ) -> None:
@@ -65,8 +66,8 @@ class Reader:
                     return
                 continue
             self._patience.succeeded()
-            if count:
-                self._received(memoryview(self._buffer)[:count].tobytes())
+            if count and (rest := self._received(memoryview(self._buffer)[:count].tobytes())):
+                self._stopped.wait(rest)
 
     def _reason(self, error: OSError) -> str:
         """Return why the device is lost, or make the endpoint fit for the next read."""

@@ -22,7 +22,7 @@ from drivers.transports.bridges.bridge import (
 from drivers.transports.bridges.cdc import CdcAcm
 from drivers.transports.bridges.cp210x import Cp210x, Cp210xPart, part_number_query
 from drivers.transports.bridges.detect import BridgeKind, bridge_of, kind_of
-from drivers.transports.bridges.ftdi import Ftdi, FtdiChip, ftdi_chip
+from drivers.transports.bridges.ftdi import LONGEST_REST, Ftdi, FtdiChip, ftdi_chip
 from drivers.transports.bridges.pl2303 import Pl2303, Pl2303Kind
 
 # usb-bridges.json: SETUP packets and data stages of the Linux drivers, of kanoi's cgminer and of
@@ -206,6 +206,12 @@ def test_status_bytes_are_stripped_however_packets_are_put_together(
 
     assert b"".join(payload for payload, _ in answers) == b"".join(p[2:] for p in packets)
     assert sum(errors for _, errors in answers) == sum(p[1] == 0x62 for p in packets)
+
+
+def test_a_quiet_ftdi_chip_rests_no_longer_than_half_its_buffer_lasts() -> None:
+    assert Ftdi().rest(115200) == LONGEST_REST
+    assert Ftdi(chip=FtdiChip.FT_X).rest(3_000_000) == pytest.approx(256 / 300_000)
+    assert [bridge.rest(115200) for bridge in (Cp210x(), Pl2303(), CdcAcm())] == [0, 0, 0]
 
 
 @given(st.binary(max_size=200), st.sampled_from([8, 64, 512]))

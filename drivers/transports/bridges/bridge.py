@@ -117,6 +117,10 @@ class Bridge(Protocol):
         """Return whether each IN packet has a head, so that many may be asked for at once."""
         ...
 
+    def rest(self, rate: float) -> float:
+        """Return for how many seconds after a transfer without data nobody need ask again."""
+        ...
+
     @property
     def pins_name(self) -> str:
         """Return what the free pins are called; empty if there are none."""

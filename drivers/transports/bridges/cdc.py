@@ -57,6 +57,10 @@ class CdcAcm:
         """Return False: a packet is all data."""
         return False
 
+    def rest(self, rate: float) -> float:  # noqa: ARG002 - however fast
+        """Return 0: there is no transfer without data."""
+        return 0.0
+
     @property
     def pins_name(self) -> str:
         """Return no name: there are no free pins."""

@@ -99,6 +99,10 @@ class Cp210x:
         """Return False: a packet is all data."""
         return False
 
+    def rest(self, rate: float) -> float:  # noqa: ARG002 - however fast
+        """Return 0: there is no transfer without data."""
+        return 0.0
+
     @property
     def pins_name(self) -> str:
         """Return the pins' name; the old chips have none."""

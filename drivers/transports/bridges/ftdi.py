@@ -3,13 +3,16 @@
 Not here: MPSSE, the EEPROM, flow control.
 
 Source: torvalds/linux drivers/usb/serial/ftdi_sio.{c,h}; kanoi/cgminer usbutils.{c,h} and
-driver-gekko.c; baud divisors compared with pyftdi.
+driver-gekko.c; baud divisors compared with pyftdi; FTDI's data sheets for buffer sizes.
 """
 
 from dataclasses import dataclass
 from enum import Enum
 
 from drivers.transports.bridges.bridge import DTR, EIGHT_N_1, RTS, Control, LineFormat, Rate
+
+LONGEST_REST = 0.004
+"""Seconds: what a nonce may wait at most, much less than the way to any pool takes."""
 
 _TO_DEVICE, _FROM_DEVICE = 0x40, 0xC0
 _RESET, _MODEM_CTRL, _SET_FLOW, _SET_BAUD, _SET_DATA = range(5)
@@ -31,13 +34,17 @@ _TRANSMITTER_EMPTY = 0x40
 
 
 class FtdiChip(Enum):
-    """A chip: its name, whether it has the fast clock, whether its requests name the port."""
+    """A chip: its name, its clock, its way to name the port, and its buffer.
 
-    FT232R = ("FT232R", False, False)
-    FT_X = ("FT-X", False, True)
-    FT232H = ("FT232H", True, True)
-    FT2232H = ("FT2232H", True, True)
-    FT4232H = ("FT4232H", True, True)
+    That is: whether it has the fast clock, whether its requests name the port, and how many bytes
+    for the host it has room for.
+    """
+
+    FT232R = ("FT232R", False, False, 256)
+    FT_X = ("FT-X", False, True, 512)
+    FT232H = ("FT232H", True, True, 1024)
+    FT2232H = ("FT2232H", True, True, 4096)
+    FT4232H = ("FT4232H", True, True, 2048)
 
     @property
     def is_fast(self) -> bool:
@@ -48,6 +55,11 @@ class FtdiChip(Enum):
     def names_port(self) -> bool:
         """Return whether requests carry the port's number, from 1."""
         return self.value[2]
+
+    @property
+    def buffer(self) -> int:
+        """Return how many bytes wait for the host before one is lost."""
+        return self.value[3]
 
 
 _BY_RELEASE = {
@@ -97,6 +109,13 @@ class Ftdi:
     def is_packed(self) -> bool:
         """Return True: each packet has a head of two status bytes."""
         return True
+
+    def rest(self, rate: float) -> float:
+        """Return `LONGEST_REST`, or the time in which half of the buffer fills if that is less.
+
+        Without one a quiet chip would be heard a thousand times a second.
+        """
+        return min(LONGEST_REST, self.chip.buffer / 2 * self.line_format.bits / rate)
 
     @property
     def pins_name(self) -> str:

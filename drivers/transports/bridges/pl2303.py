@@ -76,6 +76,10 @@ class Pl2303:
         """Return False: a packet is all data."""
         return False
 
+    def rest(self, rate: float) -> float:  # noqa: ARG002 - however fast
+        """Return 0: there is no transfer without data."""
+        return 0.0
+
     @property
     def pins_name(self) -> str:
         """Return no name: the pins of some generations are not driven here."""
