@@ -94,6 +94,12 @@ def absent_checks(names: Iterable[str]) -> list[Check]:
     ]
 
 
+def power_checks(hints: Iterable[str]) -> list[Check]:
+    """Return a warning for each hub that lacks the power for what is plugged into it."""
+    fix = "sudo dmesg --follow # shows which of them disconnect"
+    return [Check(name="USB power", status=Status.WARNING, text=hint, fix=fix) for hint in hints]
+
+
 def _port_check(facts: PortFacts, ours: frozenset[int], *, rules_installed: bool) -> Check:
     what = _what(facts)
     trouble = (

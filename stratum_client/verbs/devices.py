@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 
-from drivers import registry
+from drivers import registry, usb_power
 from drivers.registry import DriverClashError
 from stratum_client.api.control_client import NoDaemonError, ask, devices_at
 from stratum_client.api.control_lines import OrderError
@@ -105,7 +105,9 @@ def _show(options: argparse.Namespace) -> int:
         return _show_supported(options)
     devices = _devices_of_daemon(options)
     rows = port_rows(verdicts(), devices or ())
-    problems = [*map(str, registry.problems()), *library_problems(rows)]
+    miners = [row.verdict.port for row in rows if row.verdict.drivers or row.device]
+    hints = usb_power.power_hints(miners)
+    problems = [*map(str, registry.problems()), *library_problems(rows), *hints]
     if options.json:
         facts = {"ports": [row.json() for row in rows], "devices": devices, "problems": problems}
         tell(json.dumps(facts))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from ctypes.util import find_library
 from pathlib import Path
 
+from drivers import usb_power
 from drivers.hashing import kernels
 from drivers.registry import DriverClashError
 from drivers.transports.errors import PortOpenError
@@ -22,7 +23,7 @@ from stratum_client.config_file import find_config, load_config
 from stratum_client.doctor import Check, ClockFacts, ConfigFacts, StateFacts, Status
 from stratum_client.doctor_kernel_log import kernel_log, kernel_log_check
 from stratum_client.doctor_pools import pool_checks, pool_facts
-from stratum_client.doctor_ports import absent_checks, port_checks
+from stratum_client.doctor_ports import absent_checks, port_checks, power_checks
 from stratum_client.errors import ConfigError
 from stratum_client.udev_rules import RULES_PATH, rules
 from stratum_client.verbs.arguments import add_pool_arguments, pools_of
@@ -162,6 +163,7 @@ def _ports(config: Config, state: StateFacts, pip: str) -> list[Check]:
     return [
         doctor.drivers_check(problems, pip),
         *port_checks(found, ours=ours, rules_installed=doctor_facts.are_rules_installed()),
+        *power_checks(usb_power.power_hints(one.port for one in found if one.is_sure)),
         *absent_checks(doctor_facts.absent_devices(config.devices, found)),
     ]
 
