@@ -40,6 +40,7 @@ class PoolHabits:
         """
         if not configured:
             self._no_configure_until = 0.0
+            self._closed_on_configure = 0
             return
         self._closed_on_configure += 1
         self._no_configure_until = now + DAY

@@ -56,6 +56,9 @@ from stratum_client.stats import PoolState, PoolStats, ShareCounts
 TICK = 1.0
 """How often deadlines are looked at; they are seconds long, so nothing finer is needed."""
 
+LAST_ANSWERS = 5.0
+"""Seconds that a pool which sends us on has to answer the shares in flight."""
+
 NTIME_TOLERANCE = 7200.0
 """A job this far from our clock is worth a warning; which of the two is wrong is not known."""
 
@@ -103,6 +106,7 @@ class Pool:
         self._connected_at = 0.0
         self._redirect: Redirect | None = None
         self._redirects: deque[float] = deque(maxlen=MAX_PER_HOUR)
+        self._leave_by = 0.0
         self._gone: asyncio.TimerHandle | None = None
 
     async def run(self) -> None:
@@ -193,6 +197,7 @@ class Pool:
         connection.check()
         self.shares.drop_expired()
         self.shares.flush()
+        self._move_on()
         self._miner.wake_waiting()
         self._pauses.session_lasts(
             now - self._connected_at,
@@ -209,15 +214,16 @@ class Pool:
         """Keep what the dead session owes: shares without an answer, its id to resume."""
         self._connection = self.shares.connection = None
         session, now = connection.session, self._clock.monotonic()
+        error = connection.lost.result() if connection.lost.done() else None
         if not session.heard_a_line:
             self._route.disappointed()
-            self._habits.closed_before_a_word(configured=session.configured, now=now)
+            if isinstance(error, ConnectionLostError):
+                self._habits.closed_before_a_word(configured=session.configured, now=now)
         if session.subscription:
             self.shares.resume_id = session.subscription.session_id
         elif session.heard_a_line:
             self.shares.resume_id = None  # perhaps it was the id that the pool did not like
-        refused = connection.lost.done() and isinstance(connection.lost.result(), PoolRefusedError)
-        self.shares.session_ended(session, refused=refused)
+        self.shares.session_ended(session, refused=isinstance(error, PoolRefusedError))
         if self._gone is None:
             loop = asyncio.get_running_loop()
             self._gone = loop.call_later(
@@ -238,6 +244,7 @@ class Pool:
                 self.round_trip = seconds
                 self.shares.answered(event)
                 self._watcher.share_answered(self.config.name)
+                self._move_on()
             case DifficultyChanged(difficulty=difficulty):
                 self.difficulty = difficulty
                 self._log.info("pool.difficulty", difficulty=float(f"{difficulty:.6g}"))
@@ -297,6 +304,8 @@ class Pool:
             self._log.info("payout.right")
 
     def _redirect_asked(self, params: tuple[object, ...]) -> None:
+        if self._redirect:
+            return  # it is followed already
         now = self._clock.monotonic()
         if len(self._redirects) == MAX_PER_HOUR and now - self._redirects[0] < 3600:
             self._log.warning("redirect.ignored", reason=f"more than {MAX_PER_HOUR} in an hour")
@@ -307,10 +316,16 @@ class Pool:
             self._log.warning("redirect.refused", reason=str(error))
             return
         self._redirects.append(now)
-        self._redirect = redirect
+        self._redirect, self._leave_by = redirect, now + LAST_ANSWERS
         self._log.info("redirect.followed", to=str(redirect.url), wait=redirect.wait)
-        if self._connection:
-            reason = ConnectionLostError(redirect.url.address, "the pool sent us on")
+        self._move_on()
+
+    def _move_on(self) -> None:
+        """Leave for where the pool sent us, when it has answered what is in flight."""
+        if not self._redirect or not self._connection:
+            return
+        if not self.shares.in_flight() or self._clock.monotonic() >= self._leave_by:
+            reason = ConnectionLostError(self._redirect.url.address, "the pool sent us on")
             self._connection.close(reason)
 
 

@@ -116,6 +116,21 @@ def errors(log: RecordingLog) -> set[str]:
     return {str(fields["error"]) for fields in log.named("pool.lost")}
 
 
+async def test_a_pool_that_says_nothing_is_asked_for_version_rolling_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first_words: list[str] = []
+
+    def hear(request: Any) -> list[dict[str, Any]]:
+        first_words.extend([request["method"]] if request["id"] == 1 else [])
+        return []
+
+    await hours(SilentPools(hear), monkeypatch, seconds=600.0)
+
+    assert len(first_words) > 3
+    assert set(first_words) == {"mining.configure"}
+
+
 async def test_a_pool_out_of_reach_is_dialled_for_ever_at_growing_pauses(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -82,6 +82,9 @@ def test_hanging_up_without_configure_clears_it_of_suspicion() -> None:
     habits.closed_before_a_word(configured=False, now=1)
 
     assert habits.may_configure(2)
+    habits.closed_before_a_word(configured=True, now=3)
+    habits.spoke(configured=False)
+    assert habits.may_configure(4), "a pool that was down for long has settled nothing"
 
 
 @pytest.mark.parametrize(

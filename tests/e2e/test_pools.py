@@ -104,6 +104,20 @@ async def test_a_redirect_to_another_port_of_the_same_host_is_followed_for_one_s
     assert len(bench.log.named("redirect.followed")) == 1
 
 
+async def test_a_pool_that_sends_us_on_may_answer_what_is_in_flight() -> None:
+    rare = replace(settings_of("plain", work_every=0.1), difficulty=64 * DIFFICULTY)
+    async with EmulatedPool(rare) as other, mining(rare) as bench:
+        bench.server.inject("reply=delay,method=mining.submit,seconds=50ms", lasting=True)
+        await bench.until(lambda: bench.unanswered() > 0)
+        bench.server.inject(f"redirect=127.0.0.1:{other.port}")
+        await bench.until(lambda: other.tally().total.accepted >= 3)
+
+        assert bench.theirs.accepted > 0
+        assert bench.ours.fates[Fate.UNANSWERED] == 0
+        [gone] = bench.log.named("pool.lost")
+        assert "sent us on" in str(gone["error"])
+
+
 @pytest.mark.parametrize("host", ["192.0.2.7", "pool.example.net", "127.0.0.2", "localhost"])
 async def test_a_redirect_to_a_foreign_host_is_refused(host: str) -> None:
     async with mining() as bench:
