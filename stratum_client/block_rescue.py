@@ -68,8 +68,8 @@ class BlockRescue:
         self._settled: deque[Share] = deque(maxlen=MAX_SETTLED)
 
     def join(self, path: Path) -> None:
-        """Count ``path`` among the ways to its host."""
-        self.paths.append(path)
+        """Count ``path`` among the ways to its host, in place of an older one of that pool."""
+        self.paths = [other for other in self.paths if other.name != path.name] + [path]
 
     def give_up(self) -> None:
         """Let go of what waits: there will be no further session.

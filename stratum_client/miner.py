@@ -122,6 +122,7 @@ class Miner:
         self._clock = clock
         self._extranonce2_start = extranonce2_start
         self._pools: dict[str, _PoolSide] = {}
+        self._parted: dict[str, PoolLink] = {}
         self._plan: WorkPlan | None = None
 
     # --- pools ---
@@ -136,8 +137,8 @@ class Miner:
         return self._pools[name].tally
 
     def remove_pool(self, name: str) -> None:
-        """Forget a pool and its jobs; what is still found for it is discarded."""
-        del self._pools[name]
+        """Forget a pool and its jobs; of what is still found for it only blocks are passed on."""
+        self._parted[name] = self._pools.pop(name).link
         self.plan_changed()
 
     def follow(self, plan: WorkPlan) -> None:
@@ -273,7 +274,10 @@ class Miner:
         for tally in (self.tally, side.tally if side else None, seat.tally):
             if tally:
                 tally.solved(share, now)
-        if side and (live or share.is_block or (side.submit_stale and not side.held)):
+        link = side.link if side else self._parted.get(share.job.session.pool)
+        if link and share.is_block:
+            link.submit(share)
+        elif side and (live or (side.submit_stale and not side.held)):
             side.link.submit(share)
         else:
             reason = "stale" if side and not side.held else "of no pool"

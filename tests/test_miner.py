@@ -471,3 +471,15 @@ def test_what_is_found_for_a_pool_that_was_removed_is_discarded() -> None:
     assert rig.devices["a"].work is None
     assert not rig.link.shares
     assert rig.miner.tally.reasons == {"of no pool": 1}
+
+
+def test_a_block_that_is_found_for_a_pool_that_was_removed_is_not_lost() -> None:
+    rig = Rig()
+    rig.arrives(replace(rig.job(target=1 << 100), network_target=MAX_TARGET))
+    work = rig.work()
+
+    rig.miner.remove_pool("pool")
+    rig.seat.found(solution(work))
+
+    [share] = rig.link.shares
+    assert share.is_block
