@@ -46,6 +46,7 @@ class PoolPolicy:
         self._turn_ends = 0.0
         self._held_since: float | None = None
         self._unserved_since: float | None = now
+        self._awaited: set[str] = set()
 
     # --- what there is, and what the operator wants ---
 
@@ -74,15 +75,18 @@ class PoolPolicy:
         pool = PoolHealth(name, quota=quota, patience=patience, failback_after=after)
         pool.begin(now)
         self._pools[name] = pool
+        self._awaited.discard(name)
 
     def adjust(self, name: str, *, quota: float, patience: float) -> None:
         """Go by another quota and patience from now on; what is known of the pool stays."""
         pool = self._pools[name]
         pool.quota, pool.patience = quota, patience
 
-    def remove(self, name: str) -> None:
-        """Forget a pool; a choice of it is released."""
+    def remove(self, name: str, *, comes_back: bool = False) -> None:
+        """Forget a pool; a choice of it is released. ``comes_back``: it is to be added again."""
         del self._pools[name]
+        if comes_back:
+            self._awaited.add(name)
         self._release(name)
 
     def enable(self, name: str, now: float) -> None:
@@ -258,7 +262,8 @@ class PoolPolicy:
             return f"{best.name} has a job"
         pool = self._pools.get(last)
         if pool is None:
-            return f"{last} was removed"
+            what = "is to reconnect with other settings" if last in self._awaited else "was removed"
+            return f"{last} {what}"
         if not pool.enabled:
             return f"{last} was disabled"
         if last == best.name or pool.loss is None:

@@ -112,7 +112,8 @@ class PoolControl:
         self._obeyed(lambda: switch(name))
         self._log.info("pool.enabled" if enable else "pool.disabled", pool=name, by=order.by)
         disabled = self._choices.disabled - {name} if enable else self._choices.disabled | {name}
-        return await self._remembered(PoolChoices(use=self._pools.chosen, disabled=disabled))
+        use = self._choices.use if enable else self._choice_without(name)
+        return await self._remembered(PoolChoices(use=use, disabled=disabled))
 
     async def _add(self, order: Order) -> Reply:
         config = self._config_in(order)
@@ -127,13 +128,13 @@ class PoolControl:
 
     async def _remove(self, order: Order) -> Reply:
         name = order.text("pool")
-        if self._names() == [name]:
+        if {*self._names(), *self._replacing} == {name}:
             raise OrderError(f"{name} is the only pool: add another one first, or pause")
         if self._replacing.pop(name, None) is None:
             self._obeyed(lambda: self._pools.remove(name))
         self._log.info("pool.removed", pool=name, by=order.by)
         disabled = self._choices.disabled - {name}
-        await self._remembered(PoolChoices(use=self._pools.chosen, disabled=disabled))
+        await self._remembered(PoolChoices(use=self._choice_without(name), disabled=disabled))
         return {"pool": name, "note": IN_FILE if self._is_in_file(name) else ""}
 
     def _config_in(self, order: Order) -> PoolConfig:
@@ -169,16 +170,18 @@ class PoolControl:
             return
         self._apply_choices(config.name)
 
-    def remove(self, name: str) -> None:
-        """Let a pool go, if it has not been removed by hand."""
+    async def remove(self, name: str) -> None:
+        """Let a pool go, if it has not been removed by hand; a choice of it ends."""
         self._replacing.pop(name, None)
         if name in self._names():
             self._pools.remove(name)
+        if name == self._choices.use:
+            await self._remembered(replace(self._choices, use=None))
 
     def replace(self, config: PoolConfig) -> None:
         """Let a pool's old session end, and begin one with other settings then."""
         if config.name in self._names():
-            self._pools.remove(config.name)
+            self._pools.remove(config.name, comes_back=True)
             self._bring_back(config)
         elif config.name in self._replacing:
             self._bring_back(config)
@@ -238,6 +241,10 @@ class PoolControl:
             self._pools.disable(name)
         elif name == self._choices.use:
             self._pools.use(name)
+
+    def _choice_without(self, name: str) -> str | None:
+        """Return the choice that is left without a pool; it may be one about to reconnect."""
+        return self._choices.use if self._choices.use != name else None
 
     async def _remembered(self, choices: PoolChoices) -> dict[str, object]:
         self._choices = choices

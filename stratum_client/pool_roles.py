@@ -36,5 +36,5 @@ def _role_of_usable(pool: PoolHealth, now: float) -> tuple[PoolRole, str]:
         return PoolRole.UNHEALTHY, str(Loss.STALE_CHAIN)
     if pool.is_due(now):
         return PoolRole.STANDBY, ""
-    well = round(now - pool.well_since)
+    well = int(now - pool.well_since)
     return PoolRole.UNHEALTHY, f"well for {well} s of {shown_seconds(pool.probation)}"

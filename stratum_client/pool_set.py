@@ -151,10 +151,13 @@ class PoolSet:
         self._take_in(config)
         self._decide()
 
-    def remove(self, name: str) -> None:
-        """Let a pool go for good, when its shares in flight are answered."""
+    def remove(self, name: str, *, comes_back: bool = False) -> None:
+        """Let a pool go, when its shares in flight are answered.
+
+        ``comes_back``: it will be added again, with other settings.
+        """
         member = self._named(name)
-        self._policy.remove(name)
+        self._policy.remove(name, comes_back=comes_back)
         del self._members[name]
         self._leaving.add(name)
         self._decide()

@@ -69,7 +69,7 @@ class Pools(Protocol):
         """Take in a pool."""
         ...
 
-    def remove(self, name: str) -> None:
+    async def remove(self, name: str) -> None:
         """Let a pool go."""
         ...
 
@@ -172,19 +172,19 @@ class Reload:
             elif isinstance(change, SectionChanged):
                 self._apply_section(change)
             else:
-                self._apply_to_pools(change)
+                await self._apply_to_pools(change)
         except (ConfigError, PoolOrderError) as error:
             return [f"{change}: {error}"]
         return []
 
-    def _apply_to_pools(
+    async def _apply_to_pools(
         self, change: PoolAdded | PoolRemoved | PoolChanged | PoolsArranged
     ) -> None:
         match change:
             case PoolAdded(pool=pool):
                 self._pools.add(pool)
             case PoolRemoved(name=name):
-                self._pools.remove(name)
+                await self._pools.remove(name)
             case PoolChanged(new=new) if change.reconnects:
                 self._pools.replace(new)
             case PoolChanged(new=new):

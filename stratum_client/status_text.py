@@ -71,6 +71,8 @@ def rate_text(stats: RigStats) -> str:
 
 def next_share(stats: RigStats) -> str:
     """Return the expected time to the next share in words; empty when it cannot be told."""
+    if stats.devices and all(d.stats.state is not DeviceState.MINING for d in stats.devices):
+        return ""
     rate = stats.claimed_hashrate or stats.counts.recent_hashrate
     known = [pool for pool in stats.pools if pool.difficulty]
     difficulty = next((pool.difficulty for pool in sorted(known, key=_serves, reverse=True)), None)

@@ -198,6 +198,9 @@ def test_a_block_stands_out_among_the_shares() -> None:
 def test_the_next_share_is_unknown_without_a_rate_or_a_difficulty() -> None:
     assert next_share(rig(pools=())) == ""
     assert next_share(rig(devices=(), counts=counts(recent_hashrate=0.0))) == ""
+    [device] = rig().devices
+    resting = replace(device, stats=replace(device.stats, state=DeviceState.IDLE))
+    assert next_share(rig(devices=(resting,), counts=counts(recent_hashrate=1e12))) == ""
     assert status_fields(rig(pools=()))["next_share"] == "unknown"
 
 

@@ -250,6 +250,35 @@ async def test_a_pool_is_chosen_by_hand_and_let_go_also_across_a_restart(tmp_pat
         assert bench.stats("main").role is not PoolRole.DISABLED
 
 
+async def test_a_choice_ends_with_the_pool_and_outlives_other_settings_of_it(
+    tmp_path: Path,
+) -> None:
+    def kept() -> PoolChoices:
+        return choices_in((tmp_path / FILE_NAME).read_bytes())
+
+    async with rig(3, tmp_path) as r:
+        main, spare, third = r.config.pools
+        await r.ask("pool.use", pool="spare")
+
+        r.with_pools(main, replace(spare, user="somebody.else"), third)
+        await r.reloaded()
+        told = [fields["reason"] for fields in r.log.named("pools.switched")]
+        told += [fields["reason"] for fields in r.bench.log.named("pools.switched")]
+        await r.ask("pool.disable", pool="third")
+        assert "spare is to reconnect with other settings" in told
+        assert kept() == PoolChoices(use="spare", disabled=frozenset({"third"}))
+        await r.bench.until(lambda: r.bench.pools.chosen == "spare")
+
+        r.with_pools(main, third)
+        await r.reloaded()
+        assert kept() == PoolChoices(disabled=frozenset({"third"}))
+        r.with_pools(main, third, spare)
+        await r.reloaded()
+        await r.bench.until(lambda: "spare" in r.names())
+        assert r.bench.pools.chosen is None
+        r.assert_nothing_lost()
+
+
 async def test_a_pool_is_added_used_and_removed_while_shares_stream() -> None:
     async with rig(2) as r:
         server = r.bench.servers["spare"]
