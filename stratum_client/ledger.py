@@ -94,7 +94,7 @@ class ShareLedger:
 
         A ledger that cannot be read or written is reported, and tried again while mining goes on.
         """
-        entries = [Entry(line=line_of_record(Started(time=self._clock.wall(), run=self._run)))]
+        entries: list[Entry] = []
         try:
             self._files.open()
         except OSError:
@@ -102,11 +102,12 @@ class ShareLedger:
         else:
             self._files.close()
         try:
-            entries += self._settle()
+            entries = self._settle()
         except OSError as error:
             self._report("warning", "ledger.unread", problem=str(error))
         self._writer.start()
-        for entry in entries:
+        started = Started(time=round(self._clock.wall(), 6), run=self._run)
+        for entry in (*entries, Entry(line=line_of_record(started))):
             self._writer.write(entry)
 
     def close(self) -> None:
@@ -121,7 +122,8 @@ class ShareLedger:
         if share.is_block:
             self._block_found(share, share_id, now)
         line = line_of_record(Found.of(share, share_id, now))
-        self._writer.write(Entry(line=line, opens=share_id, block=share.is_block), wait=True)
+        opens = "" if share.is_block else share_id  # an open block has a file of its own
+        self._writer.write(Entry(line=line, opens=opens, block=share.is_block), wait=True)
 
     def ended(self, share: Share, fate: Fate, reason: str) -> None:
         """Record a share's fate, without waiting."""
@@ -165,7 +167,7 @@ class ShareLedger:
             if found.line.fields and (record := block_record_of(found.line.fields)):
                 blocks.add(record)
         self.unresolved = blocks.unresolved()
-        shares, first = self._open_shares()
+        shares = self._newest_shares()
         ended = resolutions(shares.unresolved(), self._clock.wall())
         known = {share.found.id for share in shares.unresolved()}
         ended += [
@@ -173,26 +175,21 @@ class ShareLedger:
             for end in blocks.ends.values()
             if end.id in known
         ]
-        for block in self.unresolved:
-            self._writer.adopt(block.id, first)
-        missing = [block for block in self.unresolved if block.id not in known]
+        missing = [block for block in self.unresolved if shares.is_newer(block.id)]
         return [
             *(Entry(line=line_of_record(_found_again(block)), block=True) for block in missing),
             *(Entry(line=line_of_record(end), closes=end.id) for end in ended),
         ]
 
-    def _open_shares(self) -> tuple[ShareJoiner, int]:
-        """Return the shares without an end, and the oldest file that may have one."""
-        files = share_files(self._folder)
-        if not files:
-            return ShareJoiner(), 1
-        first = _first_of(_records(files[-1][1]))
+    def _newest_shares(self) -> ShareJoiner:
+        """Return what the newest files say: those that may have a share without an end."""
         joiner = ShareJoiner()
-        for number, path in files:
-            if number >= first:
-                for record in _records(path):
-                    joiner.add(record)
-        return joiner, first
+        files = share_files(self._folder)
+        first = _first_of(_records(files[-1][1])) if files else 0
+        for path in (path for number, path in files if number >= first):
+            for record in _records(path):
+                joiner.add(record)
+        return joiner
 
 
 def _records(path: Path) -> list[Record]:

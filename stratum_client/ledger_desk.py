@@ -16,7 +16,7 @@ from stratum_client.block_records import BlockFound, shown_block
 from stratum_client.block_rescue import BlockRescue
 from stratum_client.block_rescue import Path as PoolPath
 from stratum_client.config_ledger import LedgerConfig
-from stratum_client.job import Fate
+from stratum_client.job import Fate, Share
 from stratum_client.ledger import FOLDER, ShareLedger, Way
 from stratum_client.miner import Miner
 
@@ -44,6 +44,7 @@ class LedgerDesk:
         self._miner = miner
         self._blocks = blocks
         self._clock = clock
+        self._random = random
         self._log = log
         self._loop: asyncio.AbstractEventLoop | None = None
         self._ledger = ShareLedger(
@@ -81,9 +82,16 @@ class LedgerDesk:
             reason = f"no pool at {block.host} is configured any more"
             self._log.error("BLOCK.NOT_TAKEN", reason=reason, **shown_block(block))
         else:
-            path.resume_id = path.resume_id or block.session_id
+            path.resume_id = block.session_id or path.resume_id  # of the newest block
             share = self._ledger.take_back(block, path.name)
+            self._search_elsewhere(path.name, share)
             self._blocks.add(share, block.host, sent=True, again=True)
+
+    def _search_elsewhere(self, pool: str, share: Share) -> None:
+        """Begin far from where the process before did: a resumed session has its jobs, too."""
+        job = share.job
+        counter = self._random.randrange(job.extranonce2_count)
+        self._miner.search_from(pool, job.extranonce1, job.extranonce2_size, counter)
 
     def _path_for(self, block: BlockFound) -> PoolPath | None:
         """Return the way to the block's pool, by its name if that is still the same host."""

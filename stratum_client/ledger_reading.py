@@ -4,7 +4,7 @@ Files are read line by line and in one pass; memory is that of the shares withou
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stratum_client.block_records import BlockEnded, BlockFound, BlockJoiner, block_record_of
@@ -66,7 +66,20 @@ def shares_in(folder: Path, wanted: Selection, findings: Findings) -> Iterator[L
                 findings.gaps.append(record)
             if record and (share := joiner.add(record)) and _is_wanted(share, wanted):
                 yield share
-    yield from (share for share in joiner.unresolved() if _is_wanted(share, wanted))
+    ends = _block_ends(folder)
+    for share in joiner.unresolved():
+        if _is_wanted(share, wanted):
+            end = ends.get(share.found.id)  # a kill may have come between the lines of its end
+            yield (
+                replace(share, fate=end.fate, reason=end.reason, ended_at=end.time)
+                if end
+                else share
+            )
+
+
+def _block_ends(folder: Path) -> dict[str, BlockEnded]:
+    records = (block_record_of(found.line.fields or {}) for found in lines_in(folder / BLOCKS_NAME))
+    return {record.id: record for record in records if isinstance(record, BlockEnded)}
 
 
 def blocks_in(folder: Path, wanted: Selection, findings: Findings) -> list[LedgerBlock]:

@@ -119,10 +119,6 @@ class LedgerWriter:
         self._todo.put(replace(entry, ticket=self._tickets))
         return self._written(self._tickets) and not self.failing
 
-    def adopt(self, share_id: str, number: int) -> None:
-        """Count a share of an earlier process as open since file ``number``; before `start`."""
-        self._open[share_id] = number
-
     def close(self) -> None:
         """Write what waits, for two seconds at most."""
         self._todo.put(None)

@@ -187,6 +187,10 @@ class Miner:
             if seat.listener:
                 seat.listener.job_changed(clean=True)
 
+    def search_from(self, name: str, extranonce1: bytes, size: int, counter: int) -> None:
+        """Count extranonce2 from ``counter`` in a space that an earlier process has searched."""
+        self._pools[name].counters[extranonce1, size] = counter
+
     def current_job(self, name: str) -> Job | None:
         """Return the job that is mined for a pool."""
         side = self._pools[name]

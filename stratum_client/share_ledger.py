@@ -6,7 +6,7 @@ Memory is that of the shares whose end has not been read yet, however long the l
 from dataclasses import dataclass
 
 from stratum_client.job import Fate
-from stratum_client.ledger_records import Ended, Found, Record
+from stratum_client.ledger_records import Ended, Found, Record, Started
 
 RESTARTED = "the process ended before the reply"
 """Why a share is unanswered whose end was never written."""
@@ -27,20 +27,34 @@ class ShareJoiner:
 
     def __init__(self) -> None:
         self._open: dict[str, Found] = {}
+        self._newest = ("", 0)
 
     def add(self, record: Record) -> LedgerShare | None:
         """Return the share that ``record`` completes; a second end, or one of no share, is none."""
         if isinstance(record, Found):
             self._open[record.id] = record
+            self._newest = _run_and_count(record.id)
+        elif isinstance(record, Started):
+            self._newest = (record.run, 0)
         elif isinstance(record, Ended) and (found := self._open.pop(record.id, None)):
             return LedgerShare(
                 found=found, fate=record.fate, reason=record.reason, ended_at=record.time
             )
         return None
 
+    def is_newer(self, share_id: str) -> bool:
+        """Return whether a share was found after the last one here, by the same process."""
+        run, number = _run_and_count(share_id)
+        return run == self._newest[0] and number > self._newest[1]
+
     def unresolved(self) -> list[LedgerShare]:
         """Return the shares that were found and have no end, oldest first."""
         return [LedgerShare(found=found) for found in self._open.values()]
+
+
+def _run_and_count(share_id: str) -> tuple[str, int]:
+    run, _, number = share_id.partition("-")
+    return run, int(number) if number.isascii() and number.isdigit() else 0
 
 
 def resolutions(unresolved: list[LedgerShare], now: float) -> list[Ended]:

@@ -163,6 +163,25 @@ def test_an_open_block_is_given_out_again_and_ends_under_its_old_id(book: Book) 
     assert not last.unresolved
 
 
+def test_an_old_open_block_neither_holds_files_back_nor_is_found_twice(book: Book) -> None:
+    ledger = opened(book)
+    ledger.found(block())
+    for nonce in range(600):
+        share = a_share(nonce)
+        ledger.found(share)
+        ledger.ended(share, Fate.ACCEPTED, "")
+    ledger.close()
+    for _ in range(3):
+        again = opened(book)
+        again.close()
+
+    firsts = [int(str(line["first"])) for line in book.lines() if line["kind"] == "file"]
+    assert len(firsts) == len(book.files()) > 3
+    assert all(first >= number for number, first in enumerate(firsts)), "one file back at most"
+    assert len(again.unresolved) == 1
+    assert book.fates()[again.unresolved[0].id] == ["found"]
+
+
 def test_a_block_that_only_its_own_file_has_is_found_in_the_shares_too(book: Book) -> None:
     ledger = opened(book)
     ledger.found(block())

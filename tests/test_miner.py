@@ -109,6 +109,17 @@ def test_extranonce2_goes_on_counting_over_jobs_and_restarts_with_a_new_extranon
     assert rig.work().extranonce2.hex() == "02000000", "the first search space goes on"
 
 
+def test_a_space_that_was_searched_before_is_begun_elsewhere_and_others_at_zero() -> None:
+    rig = Rig()
+    job = rig.job()
+    rig.miner.search_from("pool", job.extranonce1, job.extranonce2_size, 0x1234)
+
+    rig.arrives(job)
+    assert rig.work().extranonce2 == bytes.fromhex("34120000")
+    rig.arrives(rig.job(extranonce1="00000001"))
+    assert rig.work().extranonce2 == bytes(4)
+
+
 def test_a_search_space_is_used_up_once_and_then_the_next_second_opens() -> None:
     rig = Rig()
     rig.arrives(rig.job(size=1))

@@ -140,6 +140,18 @@ def test_blocks_come_with_all_it_takes_to_hand_them_in(capsys: pytest.CaptureFix
     assert "rejected" in out
 
 
+def test_the_end_of_a_block_that_only_its_own_file_has_is_shown(
+    ledger: ShareLedger, book: Book, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [path] = book.files()
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(line for line in lines if b'"low difficulty"' not in line))
+
+    *shares, _ = objects(capsys)
+
+    assert [share["fate"] for share in shares if share["block"]] == ["rejected"]
+
+
 def test_no_ledger_is_an_error_that_says_where_it_was_looked_for(
     book: Book, capsys: pytest.CaptureFixture[str]
 ) -> None:
