@@ -290,8 +290,9 @@ class SubmitChecker:
         if value > job.easiest_target:
             return "a hash above the target"
         if job.session != self.session:
-            current = self._current.prev_hash if self._current else None
-            return "" if job.prev_hash == current else "another session's block"
+            if self._current is None or self._current.prev_hash == job.prev_hash:
+                return ""  # the same coinbase: this session is resumed, its old jobs are valid
+            return "another session's block"
         return "a job that was called off" if job.called_off else ""
 
 
