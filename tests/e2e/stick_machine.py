@@ -62,7 +62,8 @@ HASHES = 30_000.0
 NAMES = tuple(name for name in registry.names() if name in STICKS)
 """Every stick that there is a driver for."""
 
-PATIENCE = 60.0
+PATIENCE = 180.0
+"""Seconds; the slowest step of a silent chain's recovery is well within them."""
 
 
 def settings_of(name: str) -> Mapping[str, object]:
@@ -77,7 +78,7 @@ def settings_of(name: str) -> Mapping[str, object]:
     assert isinstance(driver, (StickDriver, GuardedStickDriver))
     spec = driver.stick if isinstance(driver, StickDriver) else driver.board
     mhz = max(93.75, spec.frequency.lowest)
-    return {"frequency": mhz, "scale": DIFFICULTY, "nonces_per_second": 10 / spec.chips}
+    return {"frequency": mhz, "scale": DIFFICULTY, "nonces_per_second": 4 / spec.chips}
 
 
 @dataclass
@@ -195,6 +196,17 @@ class Machine:
     def events(self) -> AsyncGenerator[PortEvent, None]:
         return watch_ports(self.scan, monitor=lambda: self._news, rescan=1.0)
 
+    def condition(self) -> list[str]:
+        """Return what became of each stick's chips and its line, for a failed test."""
+        said = []
+        for stick, task in zip(self.sticks, self._chips, strict=True):
+            refusals = getattr(getattr(stick.port.device, "chain", None), "refusals", ())
+            uart = stick.usb.bridge.ports[0]
+            ended = task.done() and repr(task.exception())
+            line = (uart.sent, uart.heard, uart.garbage, uart.enabled, uart.line.baud_rate)
+            said.append(f"{stick.name} {line} ended: {ended} refused: {list(refusals)[-3:]}")
+        return said
+
     async def close(self) -> None:
         for task in self._chips:
             task.cancel()
@@ -235,9 +247,16 @@ class StickBench(Bench):
     async def mine(self, shares: int, *names: str) -> None:
         """Wait until each device has so many more accepted shares."""
         goals = {name: self.accepted(name) + shares for name in names or self.devices}
-        await self.until(
-            lambda: all(self.accepted(name) >= goal for name, goal in goals.items()), PATIENCE
-        )
+        try:
+            await self.until(
+                lambda: all(self.accepted(name) >= goal for name, goal in goals.items()), PATIENCE
+            )
+        except AssertionError as error:
+            lazy = {name for name, goal in goals.items() if self.accepted(name) < goal}
+            stats = [self.devices[name].stats for name in lazy]
+            told = [event for event in self.log.events if event[2].get("device") in lazy]
+            words = f"{lazy} found too little: {stats} {told[-20:]} {self.machine.condition()}"
+            raise AssertionError(words) from error
 
     async def replug(self, *sticks: PluggedStick) -> None:
         """Pull sticks, wait until they are missed, put them back."""
