@@ -251,24 +251,24 @@ class PoolPolicy:
 
     def _why_dealt(self, steady: tuple[str, ...]) -> str:
         """Return what has changed among those that work is dealt to."""
-        gone = [self._pools[n] for n in self._serving if n in self._pools and n not in steady]
-        lost = [f"without {pool.name}: {pool.loss}" for pool in gone if pool.loss]
-        return "; ".join(("work is dealt by quota", *lost))
+        gone = [self._why_gone(name) for name in self._serving if name not in steady]
+        return "; ".join(("work is dealt by quota", *filter(None, gone)))
 
     def _why_left(self, best: PoolHealth) -> str:
         """Return why ``best`` takes over from the pool that served last."""
         last = self._last_served
-        if last is None:
-            return f"{best.name} has a job"
-        pool = self._pools.get(last)
+        why = self._why_gone(last) if last and last != best.name else ""
+        return why or f"{best.name} has a job"
+
+    def _why_gone(self, name: str) -> str:
+        """Return what became of a pool that served; empty if nothing did."""
+        pool = self._pools.get(name)
         if pool is None:
-            what = "is to reconnect with other settings" if last in self._awaited else "was removed"
-            return f"{last} {what}"
+            what = "is to reconnect with other settings" if name in self._awaited else "was removed"
+            return f"{name} {what}"
         if not pool.enabled:
-            return f"{last} was disabled"
-        if last == best.name or pool.loss is None:
-            return f"{best.name} has a job"
-        return f"{last}: {pool.loss}"
+            return f"{name} was disabled"
+        return f"{name}: {pool.loss}" if pool.loss else ""
 
     def _must_wait(self, wanted: tuple[str, ...], now: float, in_flight: int) -> bool:
         """Return whether a move by choice waits for answers to shares; losses never wait."""

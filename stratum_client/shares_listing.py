@@ -65,8 +65,8 @@ def sum_lines(total: Sum, findings: Findings) -> list[str]:
         best = scaled(total.best)
         lines.append(f"accepted difficulty {scaled(total.difficulty)}{proven}; best {best}")
     lines += [
-        f"not recorded from {_moment(gap.since)} to {_moment(gap.time)}: {gap.reason}"
-        f" ({gap.lost} records lost)"
+        f"{'not recorded' if gap.lost else 'recorded late'} from {_moment(gap.since)} to"
+        f" {_moment(gap.time)}: {gap.reason} ({gap.lost} records lost)"
         for gap in findings.gaps
     ]
     return lines

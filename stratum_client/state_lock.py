@@ -5,6 +5,7 @@ file that was left behind blocks nobody. What stands in the file only names the 
 processes must not inherit the descriptor, which is so for all that are started by exec.
 """
 
+import contextlib
 import errno
 import fcntl
 import json
@@ -105,13 +106,14 @@ def lock_state_dir(path: Path, *, program: str = "stratum-client", now: float) -
         raise ConfigError(path, _unusable(error)) from error
     try:
         _take(descriptor, path)
-        _write(descriptor, Holder(pid=os.getpid(), program=program, since=now))
     except OSError as error:
         os.close(descriptor)
         raise ConfigError(path, _unusable(error)) from error
     except StateDirInUseError:
         os.close(descriptor)
         raise
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without a name, too
+        _write(descriptor, Holder(pid=os.getpid(), program=program, since=now))
     return StateDir(path, descriptor)
 
 

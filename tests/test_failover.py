@@ -446,6 +446,16 @@ def test_rotation_goes_on_after_a_loss_and_skips_who_is_lost() -> None:
     assert pools.serves() == ("a",)
 
 
+def test_who_is_left_out_of_a_quota_is_told_with_the_reason() -> None:
+    pools = Pools("a", "b", "c", strategy="quota")
+    pools.up("a", "b", "c")
+
+    pools.policy.disable("b")
+    assert pools.decide().reason == "work is dealt by quota; b was disabled"
+    pools.policy.remove("c")
+    assert pools.decide().reason == "work is dealt by quota; c was removed"
+
+
 def test_quota_uses_all_that_are_usable_and_takes_an_outage_back_soon() -> None:
     pools = Pools("a", "b", strategy="quota")
     pools.up("a", "b")
@@ -454,7 +464,7 @@ def test_quota_uses_all_that_are_usable_and_takes_an_outage_back_soon() -> None:
 
     pools.lose("b")
     assert pools.decided.serving == ("a",)
-    assert pools.decided.reason == "work is dealt by quota; without b: connection lost"
+    assert pools.decided.reason == "work is dealt by quota; b: connection lost"
     pools.wait(60)
     pools.up("b")
     pools.wait(PATIENCE - 1)

@@ -217,9 +217,12 @@ def test_any_bytes_anywhere_cost_only_the_lines_they_are_in(
 def test_a_gap_is_told(book: Book, capsys: pytest.CaptureFixture[str]) -> None:
     book.folder.mkdir()
     gap = Gap(time=NOW + 60, since=NOW, lost=7, reason="No space left on device")
-    (book.folder / "shares-000001.jsonl").write_bytes(line_of_record(gap))
+    late = Gap(time=NOW + 60, since=NOW, lost=0, reason="the disk is too slow")
+    lines = line_of_record(gap) + line_of_record(late)
+    (book.folder / "shares-000001.jsonl").write_bytes(lines)
 
     _, out, _ = said(capsys)
 
     assert "no shares" in out
     assert "from 2025-06-15 15:06:40 to 2025-06-15 15:07:40: No space left on device (7 rec" in out
+    assert "recorded late from 2025-06-15 15:06:40 to 2025-06-15 15:07:40: the disk is" in out

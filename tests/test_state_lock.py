@@ -99,6 +99,13 @@ def test_another_process_is_kept_out_and_what_it_leaves_when_killed_is_no_obstac
         lock_state_dir(tmp_path, now=NOW)
 
 
+def test_a_full_disk_keeps_nobody_from_mining(tmp_path: Path) -> None:
+    (tmp_path / "lock").symlink_to("/dev/full")
+
+    with lock_state_dir(tmp_path, now=NOW) as state:
+        assert state.path == tmp_path
+
+
 def test_a_child_that_outlives_the_daemon_does_not_keep_the_lock(tmp_path: Path) -> None:
     first = lock_state_dir(tmp_path, now=NOW)
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE, close_fds=False) as child:
