@@ -15,6 +15,7 @@ from drivers.transports.bridge_ports import DirectPort
 from drivers.transports.emulated_usb.backend import EmulatedBackend
 from drivers.transports.emulated_usb.bus import EmulatedBus
 from drivers.transports.emulated_usb.device import Controller, EmulatedUsbDevice
+from drivers.transports.emulated_usb.ftdi import FtdiBridge
 from drivers.transports.emulated_usb.identities import STICKS
 from drivers.transports.emulated_usb.loop_chips import LoopChips
 from drivers.transports.side_tasks import beside
@@ -130,6 +131,8 @@ class EmulatedStickPort:
         identity = usual.with_serial(self._serial) if self._serial else usual
         behind = (chips, micro) if self.device.has_control else (chips,)
         usb = EmulatedUsbDevice(identity, random=self._random, chips=behind)
+        if isinstance(usb.bridge, FtdiBridge):
+            usb.bridge.cuts_bursts = True
         self._emulator = EmulatedPorts(
             self.device,
             write_data=usb.write,

@@ -12,6 +12,7 @@ from drivers.transports.bridge_ports import DirectPort
 from drivers.transports.emulated_usb.backend import EmulatedBackend
 from drivers.transports.emulated_usb.bus import EmulatedBus
 from drivers.transports.emulated_usb.device import Controller, EmulatedUsbDevice
+from drivers.transports.emulated_usb.ftdi import FtdiBridge
 from drivers.transports.emulated_usb.identities import STICKS
 from drivers.transports.emulated_usb.loop_chips import LoopChips
 from drivers.transports.uart import Uart
@@ -97,6 +98,8 @@ class EmulatedUsbPort:
         usual = STICKS[self.device.name]
         identity = usual.with_serial(self._serial) if self._serial else usual
         usb = EmulatedUsbDevice(identity, random=self._random, chips=(chips,))
+        if isinstance(usb.bridge, FtdiBridge):
+            usb.bridge.cuts_bursts = True
         self._emulator = EmulatedPort(
             self.device,
             write_data=usb.write,

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from drivers.transports.emulated_usb.ftdi import FtdiBridge
 from drivers.transports.emulated_usb.identities import CABLES, STICKS, BridgeModel
 from drivers.transports.emulated_usb.transfer_errors import UsbTransferError
 from tests.emulated_usb.rig import Clock, EchoChips, Rig, payload, plain, rig
@@ -62,6 +63,25 @@ def test_a_short_latency_brings_data_sooner() -> None:
     assert packet(one) is None
     clock.now = 0.001
     assert packet(one) == b"\x01\x61nonce"
+
+
+def test_the_timer_may_expire_in_the_midst_of_an_answer() -> None:
+    clock = Clock()
+    one = rig(FT_X, now=clock)
+    assert isinstance(one.device.bridge, FtdiBridge)
+    one.device.bridge.cuts_bursts = True
+    one.control(AT_115200)
+    one.control(LATENCY_1)
+
+    for answer in (b"nonce", b"another", b"1"):
+        one.device.write(answer)
+        packets = []
+        while sum(map(len, packets)) - 2 * len(packets) < len(answer):
+            clock.now += 0.001
+            packets.append(packet(one) or b"")
+
+        assert b"".join(one[2:] for one in packets) == answer
+        assert len(packets) == (2 if len(answer) > 1 else 1)
 
 
 def test_exactly_one_full_packet_does_not_wait_either() -> None:

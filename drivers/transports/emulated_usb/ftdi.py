@@ -81,7 +81,9 @@ class FtdiBridge:
     """An FTDI chip with one port. ``io_pins`` is a mask of the CBUS pins that bit-bang may drive.
 
     ``modem_inputs`` are the levels of the inputs as in the first status byte: 10 CTS, 20 DSR,
-    40 RI, 80 DCD. ``mode`` is the bit mode in force, ``latency`` in seconds.
+    40 RI, 80 DCD. ``mode`` is the bit mode in force, ``latency`` in seconds. With ``cuts_bursts``
+    the timer always expires in the midst of what the chips say: the worst that happens to a host,
+    and at 115200 bit/s to nearly every answer of chips; without, only to what fills a packet.
     """
 
     device_class = 0
@@ -112,6 +114,9 @@ class FtdiBridge:
         self.modem_inputs = 0
         self.latency = 0.016
         self.mode = _UART_MODE
+        self.cuts_bursts = False
+        self._random = random
+        self._is_cut = False
         self._spec = spec
         self._io_pins = io_pins
         self._driven = 0
@@ -136,8 +141,13 @@ class FtdiBridge:
         if uart.waiting < most and now < self._timer_from + self.latency:
             return None
         self._timer_from = now
-        data = uart.take(most)
+        data = uart.take(most if uart.waiting >= most else self._arrived(uart.waiting))
         return self._status(uart.take_errors(), more=bool(data)) + data
+
+    def _arrived(self, waiting: int) -> int:
+        """Return how much of what waits was there when the timer expired; the rest comes next."""
+        self._is_cut = self.cuts_bursts and waiting > 1 and not self._is_cut
+        return self._random.randrange(1, waiting) if self._is_cut else waiting
 
     def packet_due(self, port: int, now: float) -> float | None:
         """Return when the latency timer expires."""
