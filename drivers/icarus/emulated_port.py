@@ -97,7 +97,8 @@ class EmulatedPort:
     async def _until_due(self) -> None:
         """Return when something is due or has come."""
         due = self.device.next_due if self._plugged else None
-        if self.device.faults.unplug_after is not None:
+        faults = self.device.faults
+        if faults.unplug_after is not None or faults.browns_out_above is not None:
             look = self._loop.time() + PLUG_LOOK
             due = look if due is None else min(due, look)
         self._news.clear()

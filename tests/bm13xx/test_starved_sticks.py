@@ -1,10 +1,12 @@
 """Sticks whose socket has too little power, and those that are only pulled, in virtual time."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from drivers.api import DeviceState
+from drivers.api import DeviceState, PortInfo
+from drivers.bm13xx.driver import DRIVERS
 from drivers.low_yield import Step
 from drivers.peripherals.emulated_faults import Faults
 from tests.bm13xx.device_rig import Rig
@@ -95,6 +97,34 @@ async def test_the_higher_frequency_is_tried_again_after_a_quiet_time() -> None:
         await asyncio.sleep(120.0)
         assert rig.device.stats().frequency_mhz == 150.0
         assert rig.device.stats().reason == ""
+
+
+@pytest.mark.parametrize("name", ["compac-f", "compac-a1"])
+async def test_devices_for_one_stick_in_one_socket_share_what_is_remembered(name: str) -> None:
+    rig, driver = StarvedRig("compac"), DRIVERS[name]
+    here = PortInfo(paths=("/dev/ttyUSB0", "usb:1-1"), serial="10032")
+    if name == "compac-a1":
+        here = replace(here, paths=("/dev/ttyUSB0", "/dev/ttyUSB1", "usb:1-1"))
+    again = replace(here, paths=("usb:1-1",))
+    clock = rig.context.clock
+
+    driver.open(here, {}, rig.context)
+    memory = rig.context.supplies.of(("10032", "usb:1-1"))
+    for _ in range(3):
+        memory.rises(200.0, clock.monotonic(), nonces=0)
+        memory.lost(clock.monotonic(), nonces=0)
+        await asyncio.sleep(0.5)
+        memory.back(clock.monotonic())
+    elsewhere = replace(again, paths=("usb:1-2",))
+
+    assert _ceiling(driver.open(again, {}, rig.context)) == 175.0
+    assert _ceiling(driver.open(elsewhere, {}, rig.context)) is None
+
+
+def _ceiling(device: object) -> float | None:
+    current = getattr(device, "current", device)
+    ceiling = current._supply.ceiling
+    return ceiling.mhz if ceiling else None
 
 
 async def test_detection_can_be_switched_off() -> None:
