@@ -75,12 +75,12 @@ def test_the_timer_may_expire_in_the_midst_of_an_answer() -> None:
 
     for answer in (b"nonce", b"another", b"1"):
         one.device.write(answer)
-        packets = []
-        while sum(map(len, packets)) - 2 * len(packets) < len(answer):
+        packets: list[bytes] = []
+        while sum(len(each) - 2 for each in packets) < len(answer):
             clock.now += 0.001
             packets.append(packet(one) or b"")
 
-        assert b"".join(one[2:] for one in packets) == answer
+        assert b"".join(each[2:] for each in packets) == answer
         assert len(packets) == (2 if len(answer) > 1 else 1)
 
 
