@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from drivers.api import DeviceState, PortInfo
+from drivers.bm13xx.device import Bm13xxDevice
 from drivers.bm13xx.driver import DRIVERS
+from drivers.bm13xx.either_chip import EitherChipDevice
 from drivers.low_yield import Step
 from drivers.peripherals.emulated_faults import Faults
 from tests.bm13xx.device_rig import Rig
@@ -122,7 +124,8 @@ async def test_devices_for_one_stick_in_one_socket_share_what_is_remembered(name
 
 
 def _ceiling(device: object) -> float | None:
-    current = getattr(device, "current", device)
+    current = device.current if isinstance(device, EitherChipDevice) else device
+    assert isinstance(current, Bm13xxDevice)
     ceiling = current._supply.ceiling
     return ceiling.mhz if ceiling else None
 
