@@ -57,10 +57,15 @@ def by_name(name: str) -> dict[str, tuple[str, str]]:
 
 @pytest.mark.parametrize("case", cases("ftdi_baud"), ids=lambda c: f"{c['chip']}-{c['baud']}")
 def test_an_ftdi_divisor_is_that_of_the_kernel_and_of_pyftdi(case: dict[str, Any]) -> None:
-    rate = Ftdi(chip=CHIPS[case["chip"]]).rate(case["baud"])
+    chip = CHIPS[case["chip"]]
+    rate = Ftdi(chip=chip).rate(case["baud"])
 
     [control] = rate.controls
     assert control.setup().hex() == case["setup"]
+    assert f"{control.value:04x}" == case["wValue"]
+    assert f"{control.index:04x}" == case["wIndex"]
+    high = control.index >> 8 if chip.names_port else control.index
+    assert f"{high << 16 | control.value:05x}" == case["encoded_divisor"]
     assert rate.reached == pytest.approx(case["effective_baud"], abs=0.06)
     assert (rate.reached / case["baud"] - 1) * 100 == pytest.approx(
         case["error_percent"], abs=0.006
@@ -68,16 +73,18 @@ def test_an_ftdi_divisor_is_that_of_the_kernel_and_of_pyftdi(case: dict[str, Any
     assert rate.is_near(case["baud"])
 
 
-def test_ftdi_divisors_of_kanois_driver_are_reached_or_bettered() -> None:
-    for case in cases("ftdi_cgminer_constants"):
-        chip = FtdiChip.FT232H if case["chip"] == "FT232H" else FtdiChip.FT232R
-        rate = Ftdi(chip=chip).rate(case["baud"])
-        [control] = rate.controls
-        if case["baud"] == 57600:  # 208.25 there, 208.375 here: the nearer one
-            assert abs(rate.reached - 57600) < abs(12e6 / 208.25 - 57600)
-            continue
-        assert f"{control.value:04x}" == case["wValue"]
-        assert control.index >> 8 == int(case["wIndex"], 16) >> 8
+@pytest.mark.parametrize(
+    "case", cases("ftdi_cgminer_constants"), ids=lambda c: f"{c['chip']}-{c['baud']}"
+)
+def test_ftdi_divisors_of_kanois_driver_are_reached_or_bettered(case: dict[str, Any]) -> None:
+    chip = FtdiChip.FT232H if case["chip"] == "FT232H" else FtdiChip.FT232R
+    rate = Ftdi(chip=chip).rate(case["baud"])
+    [control] = rate.controls
+    if case["baud"] == 57600:  # 208.25 there, 208.375 here: the nearer one
+        assert abs(rate.reached - 57600) < abs(12e6 / 208.25 - 57600)
+        return
+    assert f"{control.value:04x}" == case["wValue"]
+    assert control.index >> 8 == int(case["wIndex"], 16) >> 8
 
 
 @pytest.mark.parametrize(
@@ -355,15 +362,15 @@ def test_an_empty_output_queue_means_sent() -> None:
 # --- CDC-ACM and PL2303
 
 
-def test_cdc_requests_are_as_the_class_has_them() -> None:
-    for case in cases("cdc_acm"):
-        setup = bytes.fromhex(case["setup"])
-        bridge = CdcAcm(control=setup[4])
-        if "baud" in case:
-            [control] = bridge.rate(case["baud"]).controls
-            assert wire(control) == (case["setup"], case["data"])
-        else:
-            assert wire(bridge.lines(DTR | RTS)[0])[0] == case["setup"]
+@pytest.mark.parametrize("case", cases("cdc_acm"), ids=lambda c: c["setup"])
+def test_cdc_requests_are_as_the_class_has_them(case: dict[str, Any]) -> None:
+    setup = bytes.fromhex(case["setup"])
+    bridge = CdcAcm(control=setup[4])
+    if "baud" in case:
+        [control] = bridge.rate(case["baud"]).controls
+        assert wire(control) == (case["setup"], case["data"])
+    else:
+        assert wire(bridge.lines(DTR | RTS)[0])[0] == case["setup"]
 
 
 def test_a_pl2303_is_started_with_kanois_requests_among_the_makers() -> None:
