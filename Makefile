@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Tests run side by side; one more than two cores, as many wait for a clock or a process.
+WORKERS ?= 3
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -24,7 +26,7 @@ demo: $(STAMP)  ## mine at an embedded pool: make demo ARGS="--for 15s"
 	@$(BIN)/stratum-client demo $(ARGS)
 
 test: $(STAMP)  ## run every test: make test ARGS="-k session"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(STAMP)  ## ruff, format, mypy, import layers
 	@$(BIN)/ruff check .
