@@ -39,7 +39,7 @@ from tests.e2e.rig import DIFFICULTY
 NAMES = ("main", "spare", "third", "fourth")
 FAILBACK = 0.6
 PATIENCE = 0.3
-WAIT = 30.0
+WAIT = 60.0
 """Seconds for what must come about on a machine that has much else to do."""
 
 SETTINGS = PoolSettings(
@@ -48,19 +48,11 @@ SETTINGS = PoolSettings(
     work_every=0.2,
     chain=ChainSettings(network_difficulty=1.0, branches=3),
 )
-DEADLINES = Deadlines(
-    connect=2.0,
-    tls=2.0,
-    configure=2.0,
-    subscribe=2.0,
-    authorize=2.0,
-    first_job=2.0,
-    silence=2.0,
-    silence_cap=2.0,
-    submit=1.5,
-    submit_lost=1.5,
-    partial_line=1.0,
-    write=1.0,
+CALM = Deadlines(
+    connect=WAIT,
+    tls=WAIT,
+    configure=WAIT,
+    submit_lost=2 * WAIT,
     retry_first=0.05,
     retry_cap=0.2,
     retry_after_close=0.05,
@@ -69,6 +61,22 @@ DEADLINES = Deadlines(
     failover=PATIENCE,
     old_jobs=0.5,
 )
+"""Only the pools' own trouble ends a session, not a machine that stood still for seconds."""
+
+WATCHFUL = replace(
+    CALM,
+    configure=0.5,
+    subscribe=0.8,
+    authorize=0.8,
+    first_job=0.8,
+    silence=2.0,
+    silence_cap=2.0,
+    submit=1.5,
+    submit_lost=1.5,
+    partial_line=1.0,
+)
+"""For a pool that will say nothing, or not to the end."""
+
 WORK = WorkConfig(
     failback_after=FAILBACK, behind_after=0.4, answers_wait=0.5, rotate_every=0.8, exit_after=0.8
 )
@@ -186,7 +194,8 @@ class Onlooker:
 
     def session_ended(self, pool: str, error: StratumError) -> None:
         self.trace.note("lost", pool=pool, error=error)
-        self.found.session_lost(pool)
+        if "sent us on" not in str(error):  # then it is we who left
+            self.found.session_lost(pool)
         self.watcher.session_ended(pool, error)
 
 
@@ -354,7 +363,7 @@ def config_of(server: HeardPool, name: str, **changes: Any) -> PoolConfig:
         user=server.user,
         password=password_of(server.user),
         suggest_difficulty="off",
-        deadlines=DEADLINES,
+        deadlines=CALM,
     )
     return replace(config, **changes)
 
