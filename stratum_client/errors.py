@@ -72,7 +72,7 @@ class PoolSilentError(StratumError):
     """The connection is open but the pool no longer shows life."""
 
     def __init__(self, waited_for: str, seconds: float) -> None:
-        super().__init__(f"pool is silent: no {waited_for} for {seconds:g} s")
+        super().__init__(f"pool is silent: no {waited_for} for {round(seconds, 1):g} s")
         self.waited_for = waited_for
         self.seconds = seconds
 

@@ -174,7 +174,7 @@ class Session:
 
         ``foreign`` sends what is of another session all the same: a block is worth a refusal.
         """
-        if not foreign and not self._fits(share):
+        if self.authorized and not foreign and not self._fits(share):
             return Submission.FOREIGN
         if not self.authorized or self._requests.is_full(for_block=share.is_block):
             return Submission.WAIT

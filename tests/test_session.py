@@ -541,6 +541,17 @@ def test_shares_of_a_resumed_session_are_taken_and_foreign_ones_are_not() -> Non
     assert resized.session.submit(share, resized.now) is Submission.FOREIGN
 
 
+def test_a_share_waits_until_it_is_known_whether_the_session_is_resumed() -> None:
+    before = Talk().opened(extranonce1="4128064f")
+    before.notifies("a")
+    share = before.share()
+    opening = Talk(number=2)
+
+    assert opening.session.submit(share, opening.now) is Submission.WAIT
+    opening.opened(extranonce1="4128064f")
+    assert opening.session.submit(share, opening.now) is Submission.SENT
+
+
 def test_unanswered_shares_are_bounded_but_a_block_always_goes() -> None:
     talk = Talk().opened()
     talk.notifies()
