@@ -194,8 +194,10 @@ class PoolPolicy:
     def _wanted(self, now: float) -> tuple[tuple[str, ...], str]:
         """Return who should serve, and why that is so if it is new."""
         if self._chosen:
-            usable = self._pools[self._chosen].usable
-            return (self._chosen,) if usable else (), f"{self._chosen} was chosen by hand"
+            why = f"{self._chosen} was chosen by hand"
+            if self._pools[self._chosen].usable:
+                return (self._chosen,), why
+            return (), "; ".join(filter(None, (why, self._why_gone(self._chosen))))
         if self._settings.strategy == "quota":
             if steady := tuple(p.name for p in self._pools.values() if p.is_steady(now)):
                 return steady, self._why_dealt(steady)
@@ -246,8 +248,8 @@ class PoolPolicy:
 
     def _why_nobody(self) -> str:
         """Return what is the matter with all pools."""
-        told = [f"{pool.name}: {pool.loss}" for pool in self._pools.values() if pool.loss]
-        return "; ".join(("no pool has a job", *told))
+        told = [self._why_gone(name) for name in self._pools]
+        return "; ".join(("no pool has a job", *filter(None, told)))
 
     def _why_dealt(self, steady: tuple[str, ...]) -> str:
         """Return what has changed among those that work is dealt to."""

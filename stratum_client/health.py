@@ -1,7 +1,7 @@
 """Whether the rig does what it is meant to do, in one sentence; pure."""
 
 from stratum_client.pool_roles import PoolRole
-from stratum_client.stats import PoolState, RigStats
+from stratum_client.stats import PoolState, PoolStats, RigStats
 
 
 def health_of(stats: RigStats) -> tuple[bool, str]:
@@ -18,5 +18,10 @@ def health_of(stats: RigStats) -> tuple[bool, str]:
         return True, f"pool {', '.join(serving)} serves"
     if not stats.pools:
         return False, "there is no pool"
-    states = (f"{p.name} is {p.state}{': ' * bool(p.problem)}{p.problem}" for p in stats.pools)
+    states = (f"{p.name} is {_state(p)}{': ' * bool(p.problem)}{p.problem}" for p in stats.pools)
     return False, f"no pool serves: {'; '.join(states)}"
+
+
+def _state(pool: PoolStats) -> str:
+    """Return why a pool does not serve, in a word: by its session, else by its role."""
+    return str(pool.role if pool.role and pool.state is PoolState.MINING else pool.state)

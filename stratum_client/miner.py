@@ -196,6 +196,11 @@ class Miner:
         side = self._pools[name]
         return side.current.job if side.current and not side.held else None
 
+    def holds_job(self, name: str) -> bool:
+        """Return whether devices go on with the job of a pool that is gone, for nobody."""
+        side = self._pools.get(name)
+        return side is not None and side.held
+
     def share_ended(self, share: Share, fate: Fate, reason: str = "") -> None:
         """Count what became of a share; pools call this once for each they were given."""
         if self.witness:

@@ -99,7 +99,7 @@ class PoolSet:
         decision = self._decision
         if decision.serving or decision.lingers is None:
             return decision.reason
-        if self._work.no_pool_action == "hold" and not self._has_job(decision.lingers):
+        if self._miner.holds_job(decision.lingers):
             return f"{decision.reason}: devices keep warm with an old job, nothing of it counts"
         return decision.reason
 
@@ -341,9 +341,6 @@ class PoolSet:
             known = ", ".join(self._members)
             raise PoolOrderError(f"no pool is called {name!r}; there are: {known}")
         return self._members[name]
-
-    def _has_job(self, name: str) -> bool:
-        return name in self._members and self._miner.current_job(name) is not None
 
     def _snapshot(self, name: str, now: float) -> PoolStats:
         role, note = self._policy.role(name, now)

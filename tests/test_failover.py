@@ -456,6 +456,22 @@ def test_who_is_left_out_of_a_quota_is_told_with_the_reason() -> None:
     assert pools.decide().reason == "work is dealt by quota; c was removed"
 
 
+def test_without_a_pool_all_that_is_the_matter_is_told() -> None:
+    pools = Pools("a", "b", "c")
+    pools.up("a", "b")
+    pools.policy.use("c")
+    pools.lose("c")
+    assert pools.decided.reason == "c was chosen by hand; c: connection lost"
+
+    pools.policy.use(None)
+    pools.lose("b")
+    pools.policy.disable("a")
+    assert (
+        pools.decide().reason
+        == "no pool has a job; a was disabled; b: connection lost; c: connection lost"
+    )
+
+
 def test_quota_uses_all_that_are_usable_and_takes_an_outage_back_soon() -> None:
     pools = Pools("a", "b", strategy="quota")
     pools.up("a", "b")

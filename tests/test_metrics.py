@@ -1,6 +1,7 @@
 """Every number of the status is a metric, and what is served is Prometheus' text format."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from stratum_client.control.claims import IDLE, Claim, Claims, Level, Limit
 from stratum_client.health import health_of
 from stratum_client.job import Fate
 from stratum_client.metrics import MAX_DETAILS, exposition, families
+from stratum_client.pool_roles import PoolRole
 from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 from tests.test_status_text import RIGS
 
@@ -248,6 +250,16 @@ def test_health_is_a_serving_pool_or_an_intended_rest(
 
     assert found is is_well
     assert words in reason
+
+
+def test_a_pool_that_could_serve_but_is_not_wanted_is_called_by_its_role() -> None:
+    stats = snapshot(PoolState.MINING, idle=False)
+    standby = replace(stats.pools[0], role=PoolRole.STANDBY)
+
+    assert health_of(replace(stats, pools=(standby,))) == (
+        False,
+        "no pool serves: main is standby",
+    )
 
 
 def test_without_pools_nothing_is_well() -> None:

@@ -455,7 +455,9 @@ def test_a_held_job_keeps_devices_warm_and_nothing_of_it_counts() -> None:
     rig.arrives(rig.job())
     old = rig.work()
 
+    assert not rig.miner.holds_job("pool")
     rig.miner.pool_gone("pool")
+    assert rig.miner.holds_job("pool")
     held = rig.work()
     rig.seat.found(solution(old, 1))
     rig.seat.found(solution(held, 2))
