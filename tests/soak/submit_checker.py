@@ -289,11 +289,14 @@ class SubmitChecker:
             return "sent before"
         if value > job.easiest_target:
             return "a hash above the target"
-        if job.session != self.session:
-            if self._current is None or self._current.prev_hash == job.prev_hash:
-                return ""  # the same coinbase: this session is resumed, its old jobs are valid
-            return "another session's block"
-        return "a job that was called off" if job.called_off else ""
+        return self._problem_of_age(job)
+
+    def _problem_of_age(self, job: KnownJob) -> str:
+        if job.session == self.session:
+            return "a job that was called off" if job.called_off else ""
+        # The same coinbase: this session is resumed, and its old jobs are valid.
+        resumed = self._current is None or self._current.prev_hash == job.prev_hash
+        return "" if resumed else "another session's block"
 
 
 def number(value: object) -> float | None:
