@@ -169,7 +169,9 @@ class CellPlay:
         matrix.check()
         self._check_ways_back()
         if self.trouble in RESUMED:
-            assert all(entry.fate in ANSWERED for entry in matrix.found if entry.alive)
+            alive = [entry for entry in matrix.found if entry.alive]
+            unsettled = [entry.ends for entry in alive if entry.fate not in ANSWERED]
+            assert not unsettled, f"{self.trouble}: {unsettled}"
         return f"{self.trouble:>13} {self.way:>6} {self.count}: {matrix.figures()}"
 
     async def _settled(self) -> None:
@@ -284,10 +286,7 @@ class CellPlay:
                 await main.show(self._certificates.good.server())
             case "stale-chain":
                 main.new_block()
-        if main.mood:
-            main.mood = ""
-            if not self.kind.by_silence:  # there the client itself gives up what hangs
-                main.drop_clients(reset=True)
+        main.mood = ""  # the client itself gives up what hangs
 
     # --- what the settings promise ---
 
