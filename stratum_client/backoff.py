@@ -20,6 +20,10 @@ class Backoff:
         self._longest = longest
         self._failures = 0
 
+    def adjust(self, *, first: float, longest: float) -> None:
+        """Go by other bounds from the next pause on."""
+        self._first, self._longest = first, longest
+
     def next_pause(self) -> float:
         """Return the seconds to wait after one more failure."""
         pause = min(self._first * 2.0 ** min(self._failures, 32), self._longest)
@@ -41,6 +45,12 @@ class RetryPauses:
         self._login = Backoff(
             random, first=waits.authorize_retry, longest=waits.authorize_retry_cap
         )
+
+    def adjust(self, waits: Deadlines) -> None:
+        """Go by other deadlines; how often it has failed stays."""
+        self._waits = waits
+        self._usual.adjust(first=waits.retry_first, longest=waits.retry_cap)
+        self._login.adjust(first=waits.authorize_retry, longest=waits.authorize_retry_cap)
 
     def session_lasts(self, age: float, *, took_share: bool, has_job: bool) -> None:
         """Begin anew after a session that has been healthy for long enough."""

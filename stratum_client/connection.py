@@ -19,7 +19,10 @@ TLS_RECORDS = (0x15, 0x16)
 
 
 class Connection(asyncio.Protocol):
-    """Feeds a Session and sends what it has to say; ``lost`` tells how it ended."""
+    """Feeds a Session and sends what it has to say; ``lost`` tells how it ended.
+
+    ``address`` is where it leads.
+    """
 
     def __init__(
         self,
@@ -32,7 +35,7 @@ class Connection(asyncio.Protocol):
         loop = asyncio.get_running_loop()
         self.session = session
         self.lost: asyncio.Future[StratumError] = loop.create_future()
-        self._address = address
+        self.address = address
         self._take_event = take_event
         self._now = now
         self._write_timeout = write_timeout
@@ -55,18 +58,18 @@ class Connection(asyncio.Protocol):
             self._heard = True
             if data[0] in TLS_RECORDS:
                 problem = "it speaks TLS: the address begins with stratum+ssl://"
-                self.close(ConnectionLostError(self._address, problem))
+                self.close(ConnectionLostError(self.address, problem))
                 return
         self._process(self.session.receive_data(data, self._now()))
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Note the end; the first reason stays."""
-        self._end(ConnectionLostError(self._address, str(exc or self._closed())))
+        self._end(ConnectionLostError(self.address, str(exc or self._closed())))
 
     def pause_writing(self) -> None:
         """Give the pool some seconds to read what it was sent."""
         loop = asyncio.get_running_loop()
-        error = ConnectionLostError(self._address, "the pool does not read what we send")
+        error = ConnectionLostError(self.address, "the pool does not read what we send")
         self._stuck = loop.call_later(self._write_timeout, self.close, error)
 
     def resume_writing(self) -> None:
@@ -87,7 +90,7 @@ class Connection(asyncio.Protocol):
         if transport and not transport.is_closing() and (data := self.session.data_to_send()):
             transport.write(data)
             if transport.get_write_buffer_size() > MAX_UNSENT:
-                self.close(ConnectionLostError(self._address, "the pool reads nothing we send"))
+                self.close(ConnectionLostError(self.address, "the pool reads nothing we send"))
 
     def close(self, reason: StratumError) -> None:
         """End the connection; bytes still unsent are dropped."""
@@ -100,7 +103,7 @@ class Connection(asyncio.Protocol):
         if self._transport and not self._transport.is_closing():
             self._transport.close()
             await asyncio.wait([self.lost], timeout=GENTLE_CLOSE)
-        self.close(ConnectionLostError(self._address, "closed by us"))
+        self.close(ConnectionLostError(self.address, "closed by us"))
 
     def _process(self, events: list[Event]) -> None:
         for event in events:

@@ -108,6 +108,7 @@ class Pool:
         self._redirects: deque[float] = deque(maxlen=MAX_PER_HOUR)
         self._leave_by = 0.0
         self._gone: asyncio.TimerHandle | None = None
+        self._clock_differs = False
 
     async def run(self) -> None:
         """Keep a session until cancelled."""
@@ -124,6 +125,12 @@ class Pool:
             if self._gone:
                 self._gone.cancel()
             self.shares.give_up()
+
+    def adjust(self, config: PoolConfig) -> None:
+        """Go by settings that need no new session; deadlines hold from the next one on."""
+        self.config = config
+        self._route.adjust(config.deadlines)
+        self._pauses.adjust(config.deadlines)
 
     async def drain(self, seconds: float) -> None:
         """Wait until the pool has answered the shares in flight, for at most ``seconds``."""
@@ -283,7 +290,7 @@ class Pool:
         self.difficulty = job.difficulty
         self._miner.job_arrived(job)
         self._watcher.job_arrived(self.config.name, job)
-        self.shares.flush()
+        self.shares.job_arrived(job)
         self._log.info(
             "job.new",
             job=job.job_id,
@@ -292,8 +299,10 @@ class Pool:
             difficulty=float(f"{job.difficulty:.6g}"),
             branches=len(job.merkle_branch),
         )
-        if abs(job.ntime - self._clock.wall()) > NTIME_TOLERANCE:
+        differs = abs(job.ntime - self._clock.wall()) > NTIME_TOLERANCE
+        if differs and not self._clock_differs:
             self._log.warning("clock.differs", job_time=job.ntime, our_time=int(self._clock.wall()))
+        self._clock_differs = differs
 
     def _payout_checked(self, problem: str) -> None:
         """Note whether jobs pay as they should; warn when that changes, not at each session."""
@@ -325,7 +334,7 @@ class Pool:
         if not self._redirect or not self._connection:
             return
         if not self.shares.in_flight() or self._clock.monotonic() >= self._leave_by:
-            reason = ConnectionLostError(self._redirect.url.address, "the pool sent us on")
+            reason = ConnectionLostError(self._connection.address, "the pool sent us on")
             self._connection.close(reason)
 
 

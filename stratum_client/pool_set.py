@@ -176,7 +176,7 @@ class PoolSet:
     def adjust(self, config: PoolConfig) -> None:
         """Give a pool other settings without a new session: deadlines hold from the next one on."""
         member = self._named(config.name)
-        member.pool.config = config
+        member.pool.adjust(config)
         self._policy.adjust(config.name, quota=config.quota, patience=config.deadlines.failover)
         self._decide(anew=True)
 

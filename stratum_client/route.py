@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from drivers.api import Log
 from stratum_client.certificate import Certificate
-from stratum_client.config import PoolConfig
+from stratum_client.config import Deadlines, PoolConfig
 from stratum_client.config_way import ONION_NEEDS_PROXY, is_onion
 from stratum_client.dialling import Address, KnownAddresses, connected_socket, peer_of, tune
 from stratum_client.errors import ConnectError, StratumError, TlsError
@@ -55,6 +55,10 @@ class Route:
         self._deadlines = config.deadlines
         self._known = KnownAddresses()
         self._address: Address | None = None
+
+    def adjust(self, deadlines: Deadlines) -> None:
+        """Go by other deadlines from the next connection on."""
+        self._deadlines = deadlines
 
     async def dial(self, url: PoolUrl, protocol: asyncio.Protocol) -> None:
         """Connect ``protocol`` to ``url``; raise ConnectError, after which it was never called."""

@@ -6,6 +6,7 @@ The socket is replaced by `SilentPools`, peers that say only what a test lets th
 import asyncio
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import Any
@@ -143,6 +144,31 @@ async def test_a_pool_out_of_reach_is_dialled_for_ever_at_growing_pauses(
         longest = min(2.0**number, 60.0)
         assert longest / 2 <= pause <= longest
     assert 60 <= len(pauses) <= 130
+
+
+async def test_other_deadlines_hold_from_the_next_attempt_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pools = SilentPools(None)
+
+    async def dial(route: Route, url: PoolUrl, connection: Connection) -> None:
+        await pools.dial(route, url, connection)
+
+    monkeypatch.setattr(Route, "dial", dial)
+    clock = LoopClock()
+    config = PoolConfig(name="pool", url=parse_pool_url("127.0.0.1:1"), user="a")
+    pool = Pool(
+        config, Miner(clock), clock=clock, random=Random(1), log=RecordingLog(), hashrate=lambda: 0
+    )
+    async with asyncio.TaskGroup() as group:
+        talking = group.create_task(pool.run())
+        await asyncio.sleep(3600.0)
+        before = len(pools.dials)
+        pool.adjust(replace(config, deadlines=replace(config.deadlines, retry_cap=10.0)))
+        await asyncio.sleep(660.0)  # the pause that has begun may take another minute
+        talking.cancel()
+
+    assert len(pools.dials) - before >= 60
 
 
 async def test_a_pool_that_says_nothing_is_given_up_after_half_a_minute(

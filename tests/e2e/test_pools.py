@@ -102,6 +102,8 @@ async def test_a_redirect_to_another_port_of_the_same_host_is_followed_for_one_s
     assert 0 <= theirs - bench.accepted() <= bench.ours.fates[Fate.UNANSWERED]
     assert bench.ours.fates[Fate.REJECTED] == 0
     assert len(bench.log.named("redirect.followed")) == 1
+    left, *_ = bench.log.named("pool.lost")
+    assert left["error"] == f"connection to 127.0.0.1:{bench.server.port} lost: the pool sent us on"
 
 
 async def test_a_pool_that_sends_us_on_may_answer_what_is_in_flight() -> None:
