@@ -20,6 +20,9 @@ MAX_NTIME_ROLL = 600
 
 MAX_SEARCH_SPACES = 16
 
+MAX_JUDGED = 1 << 14
+"""So many shares are remembered by their hashes, to know a repeated one by."""
+
 
 class PoolLink(Protocol):
     """What the miner may ask of a pool."""
@@ -65,7 +68,6 @@ class _LiveJob:
         self.prefix = CoinbasePrefix(job)
         self.given: int = twin.given if twin else 0
         self.ntime_roll: int = twin.ntime_roll if twin else 0
-        self.found: set[tuple[bytes, int, int, int]] = twin.found if twin else set()
 
 
 class _PoolSide:
@@ -123,6 +125,7 @@ class Miner:
         self._extranonce2_start = extranonce2_start
         self._pools: dict[str, _PoolSide] = {}
         self._parted: dict[str, PoolLink] = {}
+        self._judged: dict[tuple[str, int], None] = {}
         self._plan: WorkPlan | None = None
 
     # --- pools ---
@@ -272,12 +275,13 @@ class Miner:
     def _judge(self, share: Share, seat: Seat, now: float) -> None:
         side = self._pools.get(share.job.session.pool)
         live = side.live.get(share.job.serial) if side else None
-        key = share.extranonce2, share.ntime, share.nonce, share.version
-        if live and key in live.found:
+        key = share.job.session.pool, share.value
+        if key in self._judged:
             self.share_ended(share, Fate.DISCARDED, "duplicate")
             return
-        if live:
-            live.found.add(key)
+        self._judged[key] = None
+        if len(self._judged) > MAX_JUDGED:
+            del self._judged[next(iter(self._judged))]
         if self.witness:
             self.witness.found(share)
         for tally in (self.tally, side.tally if side else None, seat.tally):

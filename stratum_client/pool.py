@@ -109,6 +109,7 @@ class Pool:
         self._leave_by = 0.0
         self._gone: asyncio.TimerHandle | None = None
         self._clock_differs = False
+        self._clock_differs = False
 
     async def run(self) -> None:
         """Keep a session until cancelled."""

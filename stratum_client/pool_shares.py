@@ -7,7 +7,7 @@ it is lent.
 from drivers.api import Clock, Log
 from stratum_client.block_rescue import BlockRescue, log_accepted, shown_hash
 from stratum_client.connection import Connection
-from stratum_client.job import Fate, Share
+from stratum_client.job import Fate, Job, SessionId, Share
 from stratum_client.miner import Miner
 from stratum_client.session import Session, Submission
 from stratum_client.session_events import ShareAnswered
@@ -43,6 +43,7 @@ class PoolShares:
         self._clock = clock
         self._log = log
         self._queue = ShareQueue()
+        self._job_session: SessionId | None = None
 
     def submit(self, share: Share) -> None:
         """Send a share now if the session takes it, else keep it; called on the nonce path."""
@@ -100,6 +101,14 @@ class PoolShares:
                 self._drop(share, Fate.UNANSWERED, "the pool refused what came before")
             else:
                 self._keep(share, sent_before=True)
+
+    def job_arrived(self, job: Job) -> None:
+        """Drop what a clean job calls off; the first of a session that is resumed does not."""
+        is_first, self._job_session = job.session != self._job_session, job.session
+        if job.clean and not is_first:
+            for entry in self._queue.take_all():
+                self._drop_entry(entry, "stale")
+        self.flush()
 
     def flush(self) -> None:
         """Send what waits, as far as the session is the one it belongs to and can take it."""

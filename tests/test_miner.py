@@ -486,6 +486,20 @@ def test_what_is_found_for_a_pool_that_was_removed_is_discarded() -> None:
     assert rig.miner.tally.reasons == {"of no pool": 1}
 
 
+def test_a_block_that_a_device_repeats_goes_out_once_even_when_its_job_is_gone() -> None:
+    rig = Rig()
+    rig.arrives(replace(rig.job(), network_target=MAX_TARGET))
+    old = rig.work()
+    rig.arrives(replace(rig.job(), job_id="b", clean=True))
+
+    for _ in range(3):
+        rig.seat.found(solution(old))
+
+    assert len(rig.link.shares) == 1
+    assert rig.tally.blocks == 1
+    assert rig.tally.reasons == {"duplicate": 2}
+
+
 def test_a_block_that_is_found_for_a_pool_that_was_removed_is_not_lost() -> None:
     rig = Rig()
     rig.arrives(replace(rig.job(target=1 << 100), network_target=MAX_TARGET))
