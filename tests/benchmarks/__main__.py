@@ -9,13 +9,14 @@ import os
 import platform
 import sys
 
-from tests.benchmarks import devices, kernels, path, pools, process
+from tests.benchmarks import devices, kernels, path, pools, process, usb
 
 SECTIONS = {
     "kernels": kernels.section,
     "path": path.section,
     "process": process.section,
     "devices": devices.section,
+    "usb": usb.section,
     "pools": pools.section,
 }
 
