@@ -32,6 +32,9 @@ FILE_NAME = "pools.json"
 
 MAX_POOLS = 64
 
+SAVE_AGAIN = 60.0
+"""Seconds after which choices are written again that could not be."""
+
 _CLOSED_SOON = 0.05
 """Seconds between looks whether a pool has closed whose name is wanted; it tells nobody."""
 
@@ -42,7 +45,8 @@ IN_FILE = "it stands in the configuration: it is back with the next start, unles
 class PoolControl:
     """Follows orders to ``pools``; without a ``file`` choices last as long as the daemon.
 
-    ``config`` returns the configuration in force, ``keep_secret`` takes a new password.
+    ``config`` returns the configuration in force, ``keep_secret`` takes a new password. What a
+    disk does not take is tried again after ``save_again`` seconds.
     """
 
     def __init__(
@@ -54,8 +58,10 @@ class PoolControl:
         file: StateFile | None,
         clock: Clock,
         log: Log,
+        save_again: float = SAVE_AGAIN,
     ) -> None:
         self._pools = pools
+        self._save_again = save_again
         self._config = config
         self._keep_secret = keep_secret
         self._file = file
@@ -65,6 +71,7 @@ class PoolControl:
         self._order: tuple[str, ...] = ()
         self._replacing: dict[str, PoolConfig] = {}
         self._has_replacing = asyncio.Event()
+        self._is_unsaved = asyncio.Event()
         self._restore()
 
     @property
@@ -80,6 +87,20 @@ class PoolControl:
         }
 
     async def run(self) -> None:
+        """Do what could not be done at once, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run_replacing(), name="pools that reconnect")
+            group.create_task(self._run_saving(), name="choices that are not saved")
+
+    async def _run_saving(self) -> None:
+        """Write down choices that a disk did not take."""
+        while True:
+            await self._is_unsaved.wait()
+            await asyncio.sleep(self._save_again)
+            if self._is_unsaved.is_set():
+                await self._saved()
+
+    async def _run_replacing(self) -> None:
         """Bring back pools with other settings as soon as their old sessions are closed."""
         while True:
             await self._has_replacing.wait()
@@ -248,14 +269,22 @@ class PoolControl:
 
     async def _remembered(self, choices: PoolChoices) -> dict[str, object]:
         self._choices = choices
-        problem = "" if self._file else "there is no state directory"
-        if self._file:
-            try:
-                await self._file.write(text_of(choices))
-            except OSError as error:
-                problem = f"{self._file.path}: {error.strerror or error}"
-                self._log.error("choices.not_saved", error=problem)
+        problem = await self._saved()
         return {**self._told(), "durable": not problem, "problem": problem}
+
+    async def _saved(self) -> str:
+        """Write the choices down; return why that did not work, empty if it did."""
+        if not self._file:
+            return "there is no state directory"
+        self._is_unsaved.clear()
+        try:
+            await self._file.write(text_of(self._choices))
+        except OSError as error:
+            problem = f"{self._file.path}: {error.strerror or error}"
+            self._is_unsaved.set()
+            self._log.error("choices.not_saved", error=problem, again_in=self._save_again)
+            return problem
+        return ""
 
     # --- small things ---
 

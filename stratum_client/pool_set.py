@@ -67,7 +67,7 @@ class PoolSet:
         self._policy = PoolPolicy(work, now)
         self._plan = PoolPlan(now)
         self._members: dict[str, _Member] = {}
-        self._leaving: set[str] = set()
+        self._leaving: dict[str, Pool] = {}
         self._group: asyncio.TaskGroup | None = None
         self._timer: asyncio.TimerHandle | None = None
         for config in configs:
@@ -159,7 +159,7 @@ class PoolSet:
         member = self._named(name)
         self._policy.remove(name, comes_back=comes_back)
         del self._members[name]
-        self._leaving.add(name)
+        self._leaving[name] = member.pool
         self._decide()
         if self._group:
             self._group.create_task(self._remove(member), name=f"pool {name} leaves")
@@ -203,7 +203,8 @@ class PoolSet:
 
     async def drain(self, seconds: float) -> None:
         """Wait until all pools have answered the shares in flight, for at most ``seconds``."""
-        await asyncio.gather(*(pool.drain(seconds) for pool in self.pools))
+        pools = (*self.pools, *self._leaving.values())
+        await asyncio.gather(*(pool.drain(seconds) for pool in pools))
 
     # --- what pools tell ---
 
@@ -332,7 +333,7 @@ class PoolSet:
         self._policy.add(config.name, now, quota=config.quota, patience=patience)
 
     def _forget(self, name: str) -> None:
-        self._leaving.discard(name)
+        self._leaving.pop(name, None)
         self._miner.remove_pool(name)
         self._plan.forget(name)
 

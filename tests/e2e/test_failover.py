@@ -118,6 +118,20 @@ async def test_pools_are_disabled_enabled_added_and_removed_while_it_runs() -> N
     bench.assert_nothing_went_astray()
 
 
+async def test_the_end_waits_for_answers_of_a_pool_that_was_just_removed() -> None:
+    async with mining_at(2) as bench:
+        await bench.serves("main")
+        pool = bench.pools.pools[0]
+        bench.servers["main"].inject("reply=delay,method=mining.submit,seconds=300ms")
+        await bench.until(lambda: pool.shares.in_flight() > 0)
+
+        bench.pools.remove("main")
+        await bench.pools.drain(30.0)
+
+        assert pool.shares.in_flight() == 0
+    assert bench.miner.tally.fates[Fate.UNANSWERED] == 0
+
+
 async def test_a_pool_that_is_disabled_and_enabled_in_one_breath_stays_connected() -> None:
     async with mining_at(1) as bench:
         await bench.serves("main")

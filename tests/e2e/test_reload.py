@@ -62,6 +62,7 @@ class Rig:
             file=StateFile(folder / FILE_NAME) if folder else None,
             clock=SystemClock(),
             log=self.log,
+            save_again=0.05,
         )
         self.reload = Reload(
             self.config,
@@ -322,6 +323,11 @@ async def test_a_choice_that_cannot_be_written_is_made_and_told(tmp_path: Path) 
 
         assert (result["chosen"], result["durable"]) == ("spare", False)
         assert "No such file" in result["problem"]
+
+        (tmp_path / "gone").mkdir()
+        kept = tmp_path / "gone" / FILE_NAME
+        await r.bench.until(kept.exists)
+        assert choices_in(kept.read_bytes()) == PoolChoices(use="spare")
 
 
 @pytest.mark.parametrize("content", [b"nonsense", b'{"format": 2, "use": null, "disabled": []}'])
