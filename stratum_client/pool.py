@@ -62,6 +62,9 @@ LAST_ANSWERS = 5.0
 NTIME_TOLERANCE = 7200.0
 """A job this far from our clock is worth a warning; which of the two is wrong is not known."""
 
+EXPIRY_LOOK = 5.0
+"""How often to look, while there is no session, for shares that have waited too long for one."""
+
 _session_numbers = itertools.count(1)
 _job_serials = itertools.count(1)
 
@@ -108,6 +111,7 @@ class Pool:
         self._redirects: deque[float] = deque(maxlen=MAX_PER_HOUR)
         self._leave_by = 0.0
         self._gone: asyncio.TimerHandle | None = None
+        self._expiring: asyncio.TimerHandle | None = None
         self._clock_differs = False
         self._clock_differs = False
 
@@ -123,8 +127,9 @@ class Pool:
                 self.state = PoolState.DISCONNECTED
                 await self._rim.pause(pause)
         finally:
-            if self._gone:
-                self._gone.cancel()
+            for timer in (self._gone, self._expiring):
+                if timer:
+                    timer.cancel()
             self.shares.give_up()
 
     def adjust(self, config: PoolConfig) -> None:
@@ -237,6 +242,14 @@ class Pool:
             self._gone = loop.call_later(
                 self.config.deadlines.old_jobs, self._miner.pool_gone, self.config.name
             )
+        if self._expiring is None:
+            self._drop_expired()
+
+    def _drop_expired(self) -> None:
+        """Give up what waits too long for a session, again and again until there is one."""
+        self.shares.drop_expired()
+        loop, is_needed = asyncio.get_running_loop(), self._connection is None
+        self._expiring = loop.call_later(EXPIRY_LOOK, self._drop_expired) if is_needed else None
 
     def _pause_after(self, error: StratumError) -> float:
         return 0.0 if self._redirect else self._pauses.after(error, took_share=self._took_share())

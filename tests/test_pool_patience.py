@@ -13,13 +13,17 @@ from typing import Any
 
 import pytest
 
+from drivers.api import Solution
 from stratum_client.config import PoolConfig
 from stratum_client.connection import Connection
 from stratum_client.errors import ConnectError
+from stratum_client.job import Fate
 from stratum_client.miner import Miner
-from stratum_client.pool import Pool
+from stratum_client.pool import EXPIRY_LOOK, Pool
 from stratum_client.pool_url import PoolUrl, parse_pool_url
+from stratum_client.rims import PlainPoolRim, Way
 from stratum_client.route import Route
+from stratum_client.share_queue import SHARE_LIFE
 from tests.stand_ins import RecordingLog
 from tests.vectors.load import stratum
 from tests.virtual_time import LoopClock
@@ -219,3 +223,59 @@ async def test_a_pool_that_falls_silent_is_left_after_a_minute_and_a_half(
 
     assert all("pool is silent: no line for 9" in error for error in errors(log))
     assert len(pools.dials) >= 8
+
+
+class Dialled(PlainPoolRim):
+    """Dials to peers that say what ``answer`` has them say."""
+
+    def __init__(self, answer: Callable[[Any], Any]) -> None:
+        self.wires: list[Wire] = []
+        self._answer = answer
+
+    async def dial(self, address: str, connection: asyncio.Protocol, way: Way) -> None:
+        assert isinstance(connection, Connection)
+        self.wires.append(Wire(connection, self._answer))
+        connection.connection_made(self.wires[-1])
+
+
+async def test_a_share_waits_two_minutes_for_a_pool_that_lets_nobody_in_again() -> None:
+    logins = 0
+
+    def let_in_once(request: Any) -> list[dict[str, Any]]:
+        nonlocal logins
+        if request["method"] != "mining.authorize":
+            return [] if request["method"] == "mining.submit" else granted(request)
+        logins += 1
+        easiest = {"id": None, "method": "mining.set_difficulty", "params": [2.0**-32]}
+        job = {"id": None, "method": "mining.notify", "params": NOTIFY}
+        return [easiest, *granted(request), job] if logins == 1 else refused(request)
+
+    rim, clock = Dialled(let_in_once), LoopClock()
+    config = PoolConfig(name="pool", url=parse_pool_url("127.0.0.1:1"), user="a")
+    miner = Miner(clock)
+    pool = Pool(
+        config,
+        miner,
+        clock=clock,
+        random=Random(1),
+        log=RecordingLog(),
+        hashrate=lambda: 0.0,
+        rim=rim,
+    )
+    async with asyncio.TaskGroup() as group:
+        talking = group.create_task(pool.run())
+        await asyncio.sleep(1.0)
+        work = miner.seat("device").next_work()
+        assert work
+        solution = Solution(work=work, nonce=7, version=work.version, ntime=work.ntime)
+        miner.seat("device").found(solution)
+        rim.wires[0].abort()
+        await asyncio.sleep(SHARE_LIFE - 1)
+        waiting = dict(miner.tally.fates)
+        await asyncio.sleep(2 + EXPIRY_LOOK)
+        ended = dict(miner.tally.fates)
+        talking.cancel()
+
+    assert sum(waiting.values()) == 0
+    assert ended[Fate.UNANSWERED] == sum(ended.values()) == 1
+    assert logins < 5, "it is the time that ends the wait, no session"
