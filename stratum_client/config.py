@@ -103,6 +103,12 @@ class Deadlines:
     failover: float = field(default=15.0, metadata=read_as(SECONDS))
     old_jobs: float = field(default=60.0, metadata=read_as(SECONDS))  # worked on after a pool died
 
+    @property
+    def longest_pause(self) -> float:
+        """Return the seconds within which a pool is dialled again, whatever has happened."""
+        dialling = self.connect_tor + self.connect + self.tls + self.submit_lost
+        return 2 * max(self.retry_cap, self.authorize_retry_cap) + dialling
+
 
 ASCENDING = (
     ("silence", "silence_cap"),

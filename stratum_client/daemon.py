@@ -26,6 +26,7 @@ from stratum_client.device_finder import Verdict
 from stratum_client.device_orders import DeviceOrders
 from stratum_client.exporter import Exporter
 from stratum_client.fleet import Fleet, bound
+from stratum_client.health import is_tended
 from stratum_client.ledger_desk import LedgerDesk
 from stratum_client.loop_lag import LoopLag
 from stratum_client.miner import Miner
@@ -36,6 +37,7 @@ from stratum_client.pool_set import PoolSet
 from stratum_client.pool_watcher import PoolWatcher
 from stratum_client.reload import Reload, Settings
 from stratum_client.rims import PlainRims, Rims
+from stratum_client.service_notify import ServiceReport
 from stratum_client.state_file import StateFile
 from stratum_client.stats import NamedDevice, RigStats, ShareCounts
 from stratum_client.status_orders import StatusOrders
@@ -57,7 +59,7 @@ class Daemon:
 
     ``found`` is what is plugged in, None where devices are configured. With a ``state_dir``, which
     must be locked for us, orders are taken there; with ``settings`` one of them is to read them
-    again. Raises ConfigError for a device that cannot be as
+    again. ``service`` tells the service manager. Raises ConfigError for a device that cannot be as
     it is configured.
     """
 
@@ -72,6 +74,7 @@ class Daemon:
         log_for: Callable[[str], Log],
         rims: Rims | None = None,
         settings: Settings | None = None,
+        service: ServiceReport | None = None,
     ) -> None:
         self.miner = Miner(clock)
         self._settings = settings
@@ -94,6 +97,7 @@ class Daemon:
             hashrates=self.hashrates,
             give_up=self._give_up,
         )
+        self._service = service
         self._lag = LoopLag(log_for("daemon"))
         self.control = DeviceControl(
             lambda: self.fleet.devices,
@@ -166,7 +170,12 @@ class Daemon:
             ]
             if self._rim:
                 services.append(group.create_task(self._rim.run(), name="metrics"))
+            if self._service:
+                report = self._service.run(self.snapshot, self.is_tended)
+                services.append(group.create_task(report, name="service"))
             await self._stop.wait()
+            if self._service:
+                self._service.stopping()
             self._rims.stopping()
             self._last_words = {device.name: device.stats for device in self.snapshot().devices}
             devices.cancel()
@@ -258,6 +267,13 @@ class Daemon:
         now = self._clock.monotonic()
         claimed = sum(device.snapshot(now).stats.claimed_hashrate for device in self.fleet.devices)
         return claimed or self.miner.tally.proven.recent(now)
+
+    def is_tended(self) -> bool:
+        """Return whether somebody looks after the pools; a restart might help where not."""
+        now, pools = self._clock.monotonic(), self.pools.pools
+        ages = {pool.config.name: now - pool.tended_at for pool in pools}
+        pauses = (pool.config.deadlines.longest_pause for pool in pools)
+        return is_tended(self.snapshot(), ages, max(pauses, default=0.0))
 
     def snapshot(self) -> RigStats:
         """Return all that is to be told of the rig."""

@@ -96,6 +96,7 @@ class Pool:
         self.difficulty: float | None = None
         self.round_trip: float | None = None
         self.begins_to_serve = False  # set by who gives it work: the next tick looks at that
+        self.tended_at = clock.monotonic()  # the last dial or tick
         self._miner = miner
         self._clock = clock
         self._log = log
@@ -112,7 +113,6 @@ class Pool:
         self._leave_by = 0.0
         self._gone: asyncio.TimerHandle | None = None
         self._expiring: asyncio.TimerHandle | None = None
-        self._clock_differs = False
         self._clock_differs = False
 
     async def run(self) -> None:
@@ -167,7 +167,7 @@ class Pool:
     async def _one_session(self) -> StratumError:
         """Dial and talk until the session ends; return why it did."""
         url, options = await self._next_target()
-        now = self._clock.monotonic()
+        now = self.tended_at = self._clock.monotonic()
         number = SessionId(pool=self.config.name, number=next(_session_numbers))
         session = Session(number, options, self._habits, _job_serials, now)
         write = options.deadlines.write
@@ -202,7 +202,7 @@ class Pool:
         return (redirect.url if redirect else self.config.url), options
 
     def _tick(self, connection: Connection) -> None:
-        now = self._clock.monotonic()
+        now = self.tended_at = self._clock.monotonic()
         if connection.lost.done():
             return
         connection.session.suggest(self._hashrate(), now, again=self.begins_to_serve)

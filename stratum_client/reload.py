@@ -9,6 +9,7 @@ A file with an error changes nothing. What cannot be taken over while the daemon
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,11 +40,15 @@ _READ_WAIT = 8.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Where settings come from, and who is told of what concerns the log."""
+    """Where settings come from, and who is told of what concerns the log.
+
+    ``announced`` surrounds each reload, for those outside who wait for its end.
+    """
 
     load: Callable[[], Config]
     change_log: Callable[[LogConfig, Sequence[str]], None]
     keep_secret: Callable[[str], None]
+    announced: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 class Devices(Protocol):
@@ -128,21 +133,26 @@ class Reload:
 
     async def reload(self, *, by: str, dry_run: bool = False) -> Reply:
         """Take over what the configuration says by now; raise OrderError if it is wrong."""
+        announced = self._settings.announced if self._settings and not dry_run else nullcontext
         async with self._turn:
-            new, changes = await self._read(by)
-            live = [change for change in changes if is_applicable(change)]
-            problems: list[str] = []
-            if not dry_run:
-                for change in live:
-                    problems += await self._apply(change)
-                self.config = applied(self.config, live)
-                self._settled(new)
-            told = [str(change) for change in live if is_told(change)]
-            rest = [str(change) for change in changes if not is_applicable(change)]
-            if not dry_run:
-                tell = self._log.warning if rest or problems else self._log.info
-                tell("reload.done", by=by, changes=told, needs_restart=rest, problems=problems)
-            return {"changes": told, "needs_restart": rest, "problems": problems}
+            with announced():
+                return await self._reload(by, dry_run=dry_run)
+
+    async def _reload(self, by: str, *, dry_run: bool) -> Reply:
+        new, changes = await self._read(by)
+        live = [change for change in changes if is_applicable(change)]
+        problems: list[str] = []
+        if not dry_run:
+            for change in live:
+                problems += await self._apply(change)
+            self.config = applied(self.config, live)
+            self._settled(new)
+        told = [str(change) for change in live if is_told(change)]
+        rest = [str(change) for change in changes if not is_applicable(change)]
+        if not dry_run:
+            tell = self._log.warning if rest or problems else self._log.info
+            tell("reload.done", by=by, changes=told, needs_restart=rest, problems=problems)
+        return {"changes": told, "needs_restart": rest, "problems": problems}
 
     async def _read(self, by: str) -> tuple[Config, tuple[Change, ...]]:
         """Return another configuration that was found good, and what it changes."""

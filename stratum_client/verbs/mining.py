@@ -5,7 +5,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from stratum_client.live_view import LiveView
 from stratum_client.log import configure_logging
 from stratum_client.output import BackgroundWriter
 from stratum_client.reload import Settings
+from stratum_client.service_notify import ServiceReport, service_report
 from stratum_client.stats import RigStats
 from stratum_client.status_text import status_fields, status_lines
 
@@ -50,17 +51,19 @@ async def mine(
     view = LiveView(output.write) if _is_watched(options) else None
     write = view.write if view else output.write
     logging = configure_logging(config.log, stream=stream, secrets=config.secrets, write=write)
+    service = service_report()
     settings = (
         Settings(
             load=load,
             change_log=lambda log, secrets: logging.change(log, secrets=secrets),
             keep_secret=logging.keep_secret,
+            announced=service.reloading if service else nullcontext,
         )
         if load
         else None
     )
     try:
-        return await _mine(config, options, view, state_dir, settings)
+        return await _mine(config, options, view, state_dir, settings, service)
     finally:
         output.close()
 
@@ -71,6 +74,7 @@ async def _mine(
     view: LiveView | None,
     state_dir: Path | None,
     settings: Settings | None,
+    service: ServiceReport | None,
 ) -> int:
     found = await asyncio.to_thread(find, config)
     with _recorder(config, options) as recorder:
@@ -83,6 +87,7 @@ async def _mine(
             log_for=recorder.log_for if recorder else component_log,
             rims=recorder,
             settings=settings,
+            service=service,
         )
         if recorder:
             recorder.tally = daemon.miner.tally
