@@ -106,11 +106,10 @@ class PoolControl:
             await self._has_replacing.wait()
             for config in list(self._replacing.values()):
                 try:
-                    self._pools.add(config)
+                    self._take_in(config)
                 except PoolOrderError:
                     continue  # the old session is still closing
                 del self._replacing[config.name]
-                self._apply_choices(config.name)
                 self.arrange(self._order)
             if not self._replacing:
                 self._has_replacing.clear()
@@ -185,11 +184,9 @@ class PoolControl:
             self.replace(config)
             return
         try:
-            self._pools.add(config)
+            self._take_in(config)
         except PoolOrderError:
             self._bring_back(config)
-            return
-        self._apply_choices(config.name)
 
     async def remove(self, name: str) -> None:
         """Let a pool go, if it has not been removed by hand; a choice of it ends."""
@@ -256,6 +253,11 @@ class PoolControl:
         if self._choices != PoolChoices():
             disabled = ", ".join(sorted(self._choices.disabled))
             self._log.info("choices.restored", use=chosen or "automatic", disabled=disabled)
+
+    def _take_in(self, config: PoolConfig) -> None:
+        """Take in a pool as users have chosen: one that is disabled is not even dialled."""
+        self._pools.add(config, enabled=config.name not in self._choices.disabled)
+        self._apply_choices(config.name)
 
     def _apply_choices(self, name: str) -> None:
         if name in self._choices.disabled:

@@ -142,13 +142,15 @@ class PoolSet:
         self._policy.disable(name)
         self._decide()
 
-    def add(self, config: PoolConfig) -> None:
+    def add(self, config: PoolConfig, *, enabled: bool = True) -> None:
         """Take in a pool, as the last in order; its name must be new."""
         if config.name in self._members:
             raise PoolOrderError(f"there is a pool called {config.name} already")
         if config.name in self._leaving:
             raise PoolOrderError(f"the last pool called {config.name} is still closing: try again")
         self._take_in(config)
+        if not enabled:
+            self._policy.disable(config.name)
         self._decide()
 
     def remove(self, name: str, *, comes_back: bool = False) -> None:

@@ -280,6 +280,23 @@ async def test_a_choice_ends_with_the_pool_and_outlives_other_settings_of_it(
         r.assert_nothing_lost()
 
 
+async def test_other_settings_of_a_disabled_pool_do_not_log_in_there() -> None:
+    async with rig(2) as r:
+        main, spare = r.config.pools
+        await r.ask("pool.disable", pool="spare")
+        await r.bench.until(lambda: r.bench.servers["spare"].clients == 0)
+        logins = len(r.bench.log.named("pool.authorized"))
+
+        r.with_pools(main, replace(spare, user="somebody.else"))
+        await r.reloaded()
+        await r.bench.until(lambda: r.names() == ["main", "spare"])
+        await r.bench.serves("main")
+
+        assert r.bench.stats("spare").role is PoolRole.DISABLED
+        assert r.session("spare") is None
+        assert len(r.bench.log.named("pool.authorized")) == logins
+
+
 async def test_a_pool_is_added_used_and_removed_while_shares_stream() -> None:
     async with rig(2) as r:
         server = r.bench.servers["spare"]
