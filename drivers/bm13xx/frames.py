@@ -214,6 +214,10 @@ class ResponseReader:
     What is not a response is skipped byte by byte until one is found. ``skipped`` counts those
     bytes, ``crc_errors`` the places where a frame had been expected and was none. Set ``rolling``
     when the chips were told to roll versions: their responses are longer from then on.
+
+    Of a response that was cut off, as by a full buffer on the way, the rest is the next one, and
+    five bits of CRC let one of 256 such pass. So a response with a preamble in it, which is one of
+    thousands, is believed only if what begins there is none; that waits for the next response.
     """
 
     def __init__(self, layout: ResponseLayout, *, rolling: bool = False) -> None:
@@ -232,6 +236,12 @@ class ResponseReader:
         found: list[Response] = []
         while (start := self._frame_start(buffer, position)) + head + size <= len(buffer):
             response = layout.parse(buffer[start + head : start + head + size])
+            inner = buffer.find(layout.preamble, start + head, start + head + size) if head else -1
+            if response is not None and inner >= 0:
+                if inner + head + size > len(buffer):
+                    break
+                if layout.parse(buffer[inner + head : inner + head + size]) is not None:
+                    response = None
             self.skipped += start - position
             if response is None:
                 self._lost_step()

@@ -1,7 +1,8 @@
+from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from drivers.bm13xx.bm1384 import Bm1384Commands
@@ -21,6 +22,7 @@ from drivers.bm13xx.frames import (
     SetAddress,
     WriteRegister,
 )
+from drivers.transports.emulated_usb.uart_port import UartPort
 from tests.bm13xx import wire
 from tests.bm13xx.vectors import VECTORS, name_of, rows
 
@@ -245,6 +247,67 @@ def test_wrong_crc_is_counted_and_the_next_frame_found() -> None:
 
     assert reader.feed(broken + NONCE_FRAME) == [NONCE]
     assert (reader.skipped, reader.crc_errors) == (11, 1)
+
+
+# Made by `wire.framed`: behind the first two bytes of another it passes for that one's rest, type
+# and CRC included, as one of 256 does.
+REST_OF_ANOTHER = bytes.fromhex("aa5542d417000cd28aa295")
+
+
+@pytest.mark.parametrize("step", [1, 2, 11, 64])
+def test_the_rest_of_a_frame_that_was_cut_off_is_not_taken_from_the_next(step: int) -> None:
+    reader = ResponseReader(CHIPS["bm1370"].responses, rolling=True)
+    taken_together = REST_OF_ANOTHER[:9]
+    assert wire.crc5(taken_together, 72) == 0
+    assert taken_together[-1] >> 5 == 4
+
+    found = fed(reader, NONCE_FRAME + b"\xaa\x55" + REST_OF_ANOTHER + NONCE_FRAME, step)
+
+    assert [answer.nonce for answer in found if isinstance(answer, NonceFound)] == [
+        NONCE.nonce,
+        0x0017D442,
+        NONCE.nonce,
+    ]
+    assert (reader.skipped, reader.crc_errors) == (2, 1)
+
+
+def test_what_a_full_buffer_of_a_cp2105_leaves_costs_no_wrong_nonce() -> None:
+    uart = UartPort(random=Random(1), fifo=288)
+    for _ in range(30):
+        uart.from_chips(REST_OF_ANOTHER)
+    left = uart.take(288)
+    reader = ResponseReader(CHIPS["bm1370"].responses, rolling=True)
+
+    found = reader.feed(left + REST_OF_ANOTHER)
+
+    assert left.endswith(b"\xaa\x55")
+    assert [answer.nonce for answer in found if isinstance(answer, NonceFound)] == [0x0017D442] * 27
+
+
+@pytest.mark.parametrize("name", ["bm1397", "bm1362", "bm1366", "bm1368", "bm1370"])
+@given(nonces=st.lists(st.integers(0, (1 << 32) - 1), min_size=3, max_size=3), kept=st.integers(1))
+def test_wherever_a_frame_is_cut_off_no_nonce_comes_of_it(
+    name: str, nonces: list[int], kept: int
+) -> None:
+    spec = CHIPS[name]
+    before, *after = (wire.nonce_reply(spec, n.to_bytes(4, "little"), 0x18) for n in nonces)
+    cut = before[: kept % len(before)]
+    assume(not any(b"\xaa\x55" in part[2:] + b"\xaa" for part in (cut, *after)))
+    reader = ResponseReader(spec.responses, rolling=spec.version_register is not None)
+
+    found = reader.feed(cut + b"".join(after))
+
+    assert [answer.nonce for answer in found if isinstance(answer, NonceFound)] == nonces[1:]
+
+
+def test_a_nonce_that_begins_as_a_frame_does_is_read_once_the_next_has_come() -> None:
+    spec = CHIPS["bm1370"]
+    frame = wire.nonce_reply(spec, bytes.fromhex("aa5542d4"), 0x18, version_bits=0x00B44000)
+    reader = ResponseReader(spec.responses, rolling=True)
+
+    assert reader.feed(frame) == []
+    assert [type(answer) for answer in reader.feed(NONCE_FRAME)] == [NonceFound, NonceFound]
+    assert reader.skipped == 0
 
 
 def test_a_type_that_no_chip_sends_is_no_frame() -> None:
