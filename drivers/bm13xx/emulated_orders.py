@@ -120,14 +120,18 @@ class OrderReader:
         return None
 
     def _take_bm1384(self) -> Order | None:
-        # A job has no mark but its two gaps, and now and then one begins like a command.
+        # A job has no mark but its two gaps, and now and then one begins like a command. Commands
+        # before a job of nothing have the gaps too, but no slot where a job's would be.
         while len(self._buffer) >= 4:
             packet = bytes(self._buffer[:BM1384_SIZE])
             whole = len(packet) == BM1384_SIZE
+            command = _bm1384_command(packet[:4])
             if whole and looks_like_bm1384_job(packet):
-                return self._checked(BM1384_SIZE, bm1384_job(packet))
-            if order := _bm1384_command(packet[:4]):
-                return self._checked(4, order)
+                job = bm1384_job(packet)
+                if job.job_byte or not command:
+                    return self._checked(BM1384_SIZE, job)
+            if command:
+                return self._checked(4, command)
             if not whole:
                 return None
             del self._buffer[:1]

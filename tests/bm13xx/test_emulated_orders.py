@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drivers.bm13xx.bm1384 import bm1384_open_core_job
 from drivers.bm13xx.emulated_jobs import EmulatedJob
 from drivers.bm13xx.emulated_models import MODELS, Form
 from drivers.bm13xx.emulated_orders import Inactive, Order, OrderReader, Read, SetAddress, Write
@@ -186,6 +187,24 @@ def test_a_bm1384_tells_jobs_from_commands_and_finds_its_place_again(step: int) 
     kinds = [type(order).__name__ for order in orders]
     assert kinds[:5] == ["Inactive", "SetAddress", "EmulatedJob", "Inactive", "SetAddress"]
     assert kinds[5:].count("EmulatedJob") == 2
+
+
+@pytest.mark.parametrize("step", [4, 8, 68, 72, 1000])
+@pytest.mark.parametrize("addresses", [1, 2, 4])
+def test_commands_right_before_the_jobs_that_open_a_bm1384s_cores_are_not_lost(
+    addresses: int, step: int
+) -> None:
+    given_out = [256 // addresses * chip for chip in range(addresses)]
+    stream = host.bm1384_command(0x85)
+    stream += b"".join(host.bm1384_command(0x01, address) for address in given_out)
+    stream += b"".join(bm1384_open_core_job(slot) for slot in (0x10, 0x11, 0x12))
+
+    orders = read_by(Form.BM1384, stream, step)
+
+    assert orders[: addresses + 1] == [Inactive(), *map(SetAddress, given_out)]
+    jobs = [order for order in orders if isinstance(order, EmulatedJob)]
+    assert [job.job_byte for job in jobs] == [0x10, 0x11, 0x12]
+    assert len(orders) == addresses + 4
 
 
 def test_a_pause_ends_a_frame_that_was_begun() -> None:
