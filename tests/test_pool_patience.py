@@ -78,6 +78,14 @@ class SilentPools:
         self.wires: list[Wire] = []
         self._answer = answer
 
+    def stand_in(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Be what every route leads to."""
+
+        async def dial(route: Route, url: PoolUrl, connection: Connection) -> None:
+            await self.dial(route, url, connection)
+
+        monkeypatch.setattr(Route, "dial", dial)
+
     async def dial(self, route: Route, url: PoolUrl, connection: Connection) -> None:
         self.dials.append(asyncio.get_running_loop().time())
         if self._answer is None:
@@ -90,7 +98,7 @@ async def hours(
     pools: SilentPools, monkeypatch: pytest.MonkeyPatch, *, seconds: float, **options: Any
 ) -> RecordingLog:
     """Let a pool's life go on for so long; return its log."""
-    monkeypatch.setattr(Route, "dial", lambda *given: pools.dial(*given))
+    pools.stand_in(monkeypatch)
     log, clock = RecordingLog(), LoopClock()
     config = PoolConfig(name="pool", url=parse_pool_url("127.0.0.1:1"), user="a", **options)
     pool = Pool(config, Miner(clock), clock=clock, random=Random(1), log=log, hashrate=lambda: 0.0)
@@ -154,11 +162,7 @@ async def test_other_deadlines_hold_from_the_next_attempt_on(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pools = SilentPools(None)
-
-    async def dial(route: Route, url: PoolUrl, connection: Connection) -> None:
-        await pools.dial(route, url, connection)
-
-    monkeypatch.setattr(Route, "dial", dial)
+    pools.stand_in(monkeypatch)
     clock = LoopClock()
     config = PoolConfig(name="pool", url=parse_pool_url("127.0.0.1:1"), user="a")
     pool = Pool(
