@@ -107,6 +107,7 @@ def is_the_division_probe(entry: Entry) -> None:
 def is_written_as_recorded(entry: Entry) -> None:
     test_frames.test_a_work_packet_has_the_documented_layout(cast("Any", entry))
     test_frames.test_the_answer_of_a_real_block_completes_its_header(cast("Any", entry))
+    assert entry["header80"][152:] == entry["reply_nonce_bytes"]
     state = compressed(FIRST_STATE, bytes.fromhex(entry["header80"])[:64])
     assert [f"{word:08x}" for word in state] == entry["midstate_words_be"]
 

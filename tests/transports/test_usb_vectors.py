@@ -3,6 +3,7 @@
 A list, an entry or a key that nobody looks at fails here; more entries of the same kinds may come.
 """
 
+import re
 from itertools import product
 from typing import Any, cast
 
@@ -74,8 +75,12 @@ def is_a_request_to_the_micro(entry: Entry) -> None:
     known = [gekko_micro.VERSION_REQUEST, gekko_micro.TELEMETRY_REQUEST, gekko_micro.MASK_REQUEST]
     known += [gekko_micro.regulator_request(on=on) for on in (True, False)]
     known += [gekko_micro.led_request(led) for led in gekko_micro.Led]
-    known += [gekko_micro.fan_request(percent) for percent in range(101)]
-    known += [gekko_micro.voltage_request(5 * step / 1000) for step in range(10, 100)]
+    if number := re.search(r"\d+", entry["what"]):  # hundredths of a fan, thousandths of a volt
+        is_fan = "fan" in entry["what"]
+        value = int(number[0])
+        known = [
+            gekko_micro.fan_request(value) if is_fan else gekko_micro.voltage_request(value / 1000)
+        ]
     assert entry["bytes"] in {one.hex() for one in known}, entry["what"]
 
 
