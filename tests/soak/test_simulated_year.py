@@ -28,6 +28,7 @@ from tests.soak.year import devices
 from tests.soak.year.growth import Holdings
 from tests.soak.year.rig import HOSTS, Rig
 from tests.soak.year.service import LOOK_EVERY
+from tests.soak.year.shares import RECORDED
 from tests.soak.year.users import Users
 from tests.soak.year.weather import DAY, Weather
 
@@ -35,9 +36,7 @@ pytestmark = [pytest.mark.soak, pytest.mark.virtual_time]
 
 YEAR, BRIEF = 366, 1
 BRIEF_PACE, BRIEF_SEED = 8.0, 20270701
-MONTH, RECORDED = 30, 2
-"""Days; so many of each month are written to a ledger, whose threads know no virtual time."""
-
+MONTH = 30
 SETTLED_AFTER = 60
 """Days after which nothing may grow any more."""
 
@@ -86,7 +85,6 @@ class Year:
 
     def _end_of_day(self, daemon: Daemon) -> None:
         """Have everything shown, and take note of what is held."""
-        self.rig.shares.is_recording = self.days % MONTH < RECORDED
         snapshot = daemon.snapshot()
         assert all(len(line) <= WIDTH for line in status_lines(snapshot, title="", width=WIDTH))
         health_of(snapshot)
@@ -95,6 +93,7 @@ class Year:
                 assert math.isfinite(float(line.rpartition(" ")[2])), line
         if self.days % MONTH == 0:
             self.holdings[self.days] = Holdings.now()
+            self.rig.shares.to_record = self.rig.shares.recorded + RECORDED
 
 
 def told(year: Year, seconds: float) -> str:
