@@ -254,7 +254,8 @@ class Rig:
 
     def _heard(self, level: str, event: str, fields: dict[str, object]) -> None:
         if event == "pools.switched":
-            self.service.switched(str(fields["from"]), str(fields["to"]))
+            before, after, reason = (str(fields[key]) for key in ("from", "to", "reason"))
+            self.service.switched(before, after, reason)
         if level == "error" and event != "reload.refused":
             self.errors[f"{event} {fields}"] += 1
 

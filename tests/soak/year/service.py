@@ -16,12 +16,14 @@ from dataclasses import dataclass, field
 from stratum_client.config import Deadlines
 from stratum_client.config_work import WorkConfig
 from stratum_client.job import SessionId
-from stratum_client.pool_health import GOOD_SERVICE, LONGEST_PROBATION
+from stratum_client.pool_health import GOOD_SERVICE, LONGEST_PROBATION, OUTAGES, Loss
 from tests.soak.year.devices import SimulatedDevice
 from tests.soak.year.network import Link, SimulatedPool
 
 AT_ONCE = 1.0
 """Seconds; in truth it is one call, but this watch also sees moments inside of that."""
+
+FAULTS = tuple(loss for loss in Loss if loss not in OUTAGES)
 
 LOOK_EVERY = 60.0
 """Seconds between two looks at what may go wrong by time alone."""
@@ -39,6 +41,7 @@ class PoolRecord:
     blip: bool = False
     faults: int = 0
     served_since: float | None = None
+    last_service: tuple[float, float] = (0.0, 0.0)
     outages: int = 0
     good_time: float = 0.0
 
@@ -128,15 +131,14 @@ class ServiceWatch:
         self._look_for_failback(now)
 
     def fault(self, pool: str) -> None:
-        """Take note of a fault that a pool is going to be found out to have."""
-        record = self.records[pool]
-        served = record.served_since
-        good = served is not None and self._now() - served >= GOOD_SERVICE
-        record.faults = 1 if good else record.faults + 1
+        """Take note of a fault that a pool may be found out to have, if anybody looks."""
+        self.records[pool].faults += 1
 
-    def switched(self, before: str, after: str) -> None:
+    def switched(self, before: str, after: str, reason: str) -> None:
         """Take note that work goes elsewhere, and check that it was not too soon."""
         orders, now = self.orders, self._now()
+        if any(reason == f"{before}: {fault}" for fault in FAULTS):
+            self._forgive(self.records[before], now)
         if orders.work.strategy != "failover" or orders.chosen or now - orders.changed_at < 60:
             return
         names = [name for name in orders.order if self._takes_part(name)]
@@ -159,6 +161,12 @@ class ServiceWatch:
         return f"{self._now():.1f}: {pools} {self.devices} {self.orders}"
 
     # --- inside ---
+
+    def _forgive(self, record: PoolRecord, now: float) -> None:
+        """Count a fault as the first one, if it was found out after good service."""
+        since, until = record.last_service  # devices have left it in this very moment
+        if until == now and until - since >= GOOD_SERVICE:
+            record.faults = 1
 
     def _settle(self, now: float) -> None:
         seconds, self._settled_at = now - self._settled_at, now
@@ -243,6 +251,8 @@ class ServiceWatch:
         serving = {device.pool for device in self.devices.values() if device.pool}
         for name, record in self.records.items():
             if name not in serving:
+                if record.served_since is not None:
+                    record.last_service = record.served_since, now
                 record.served_since = None
             elif record.served_since is None:
                 record.served_since = now
