@@ -14,6 +14,13 @@ from urllib.parse import quote
 
 from stratum_client.config_ledger import LedgerConfig
 from stratum_client.config_metrics import MetricsConfig
+from stratum_client.config_schedule import (
+    ZONE,
+    CalendarConfig,
+    ScheduleConfig,
+    WindowConfig,
+    local_zone,
+)
 from stratum_client.config_work import WorkConfig
 from stratum_client.pool_url import PoolUrl
 from stratum_client.proxy_url import ProxyUrl
@@ -262,6 +269,7 @@ class RigConfig:
     """The machine."""
 
     name: str = field(default_factory=host_name, metadata=read_as(HOST_LABEL))
+    timezone: str = field(default_factory=local_zone, metadata=read_as(ZONE))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +301,15 @@ class Config:
     )
     devices: tuple[DeviceConfig, ...] = field(
         default=(), metadata=read_as(Section(DeviceConfig, many=True), "device")
+    )
+    windows: tuple[WindowConfig, ...] = field(
+        default=(), metadata=read_as(Section(WindowConfig, many=True), "window")
+    )
+    schedule: ScheduleConfig = field(
+        default=ScheduleConfig(), metadata=read_as(Section(ScheduleConfig))
+    )
+    calendars: tuple[CalendarConfig, ...] = field(
+        default=(), metadata=read_as(Section(CalendarConfig, many=True), "calendar")
     )
     path: Path | None = None
     warnings: tuple[str, ...] = ()

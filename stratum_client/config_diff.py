@@ -13,7 +13,7 @@ from stratum_client.setting_kinds import settings_of
 
 N = TypeVar("N", PoolConfig, DeviceConfig)
 
-LIVE_SECTIONS = frozenset({"log", "work"})
+LIVE_SECTIONS = frozenset({"log", "work", "windows", "schedule", "calendars"})
 """What a running daemon takes over as a whole."""
 
 SILENT_SECTIONS = frozenset({"deadlines", "network", "path", "warnings", "schema"})

@@ -81,7 +81,9 @@ def read_config(
     if config.state_dir:
         config = replace(config, state_dir=directory / config.state_dir)
     pools = tuple(_with_ca_file_in(directory, pool) for pool in config.pools)
-    return replace(config, pools=pools, warnings=(*warnings, *secrets.warnings))
+    calendars = tuple(replace(one, file=directory / one.file) for one in config.calendars)
+    warnings += secrets.warnings
+    return replace(config, pools=pools, calendars=calendars, warnings=tuple(warnings))
 
 
 def config_of(document: dict[str, object], origins: Origins, secrets: Secrets) -> Config:

@@ -15,6 +15,8 @@ from stratum_client.setting_kinds import ANYTHING, FreeTable, Kind, Section, set
 REQUIRED = {
     "pool": {"url": '"a.example:1"', "user": '"alice"'},
     "device": {"driver": '"cpu"'},
+    "window": {"hours": '"00:00-08:00"'},
+    "calendar": {"file": '"holidays.ics"'},
 }
 
 
