@@ -39,6 +39,8 @@ _PACE = 0.01  # between writes; what factory firmware and kanoi's driver leave
 _COUNT_SILENCE = 0.5
 _COUNTS = 3
 _FIRST_TICKET = 256
+_ASKED = 3  # times, before a chip counts as one that does not answer
+_ANSWER_WITHIN = 25  # paces
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +82,8 @@ class ChainSetup:
     """A chain of ``chips`` chips of one model, what they were told, and how to tell them.
 
     ``name`` is the port as errors should call it. ``found`` is the number of chips that
-    answered, ``mhz`` the frequency they are set to (0 before the first bring-up).
+    answered, ``mhz`` the frequency they are set to (0 before the first bring-up). ``unheard`` is
+    the first chip that did not answer when `verify` was performed, None if all did.
     """
 
     def __init__(
@@ -99,6 +102,8 @@ class ChainSetup:
         self._rates = _known_rates(spec)
         self._ids: list[int] | None = None
         self._heard = 0
+        self._asked: int | None = None
+        self.unheard: int | None = None
 
     def bring_up(self, mhz: float) -> Iterator[Action]:
         """Yield what to do to bring the chips from any state to ``mhz``, ready for work.
@@ -120,6 +125,21 @@ class ChainSetup:
             raise ChipCountError(self._name, expected=self.expected, found=0)
         yield from self._perform(steps[counted:], mhz)
 
+    def verify(self) -> Iterator[Action]:
+        """Yield what to do to ask each chip for its id at its own address; see `unheard`.
+
+        A chip that missed its address or its baud rate does not answer.
+        """
+        self.unheard = None
+        for chip in range(self.found):
+            for _ in range(_ASKED):
+                yield from self._ask(chip)
+                if self._heard:
+                    break
+            else:
+                self.unheard = chip
+                return
+
     def fit_port(self, can: Callable[[int], bool]) -> int:
         """Leave out the baud rates that the host's port cannot do; return that to work at.
 
@@ -139,7 +159,9 @@ class ChainSetup:
             yield from self._hash_count(mhz)
 
     def replied(self, reply: RegisterReply) -> None:
-        """Take note of a register's value, if chips are being counted."""
+        """Take note of a register's value, if chips are being counted or asked."""
+        if self._asked is not None and reply.address not in (None, self._asked):
+            return
         if self._ids is not None and reply.register in (None, CHIP_ID_REGISTER):
             self._ids.append(reply.value >> 16)
 
@@ -250,6 +272,7 @@ class ChainSetup:
 
     def _count_once(self) -> Iterator[Action]:
         self._ids = []
+        self._reader.reset()  # what was begun before a silence is never gone on with
         yield Send(data=self.read(CHIP_ID_REGISTER), pause=0.0)
         yield AwaitSilence(_COUNT_SILENCE)
         ids, self._ids = self._ids, None
@@ -257,6 +280,17 @@ class ChainSetup:
         self._heard = max(self._heard, heard)
         if ids and not self._heard:
             raise WrongChipError(self._name, expected=self.spec.name, found=ids)
+
+    def _ask(self, chip: int) -> Iterator[Action]:
+        self._ids, self._asked = [], self._address(chip)
+        self._reader.reset()
+        yield Send(data=self.read(CHIP_ID_REGISTER, chip))
+        for _ in range(_ANSWER_WITHIN):
+            self._heard = self._ids.count(self.spec.chip_id)
+            if self._heard:
+                break
+            yield Send(data=b"")
+        self._ids = self._asked = None
 
     def _set_addresses(self) -> Iterator[Action]:
         interval = self.spec.address_interval(self.found)

@@ -100,6 +100,13 @@ class Chain:
         if len(self._counters) != self.chips:
             self._counters = []
 
+    def verify(self) -> Iterator[Action]:
+        """Yield what to do to ask each chip at its address; `unheard` tells who did not answer.
+
+        To be performed after `bring_up`, before there is work.
+        """
+        return self._setup.verify()
+
     def fit_port(self, can: Callable[[int], bool]) -> int:
         """Leave out the baud rates that the host's port cannot do; return that to work at."""
         return self._setup.fit_port(can)
@@ -193,6 +200,11 @@ class Chain:
     def missing(self) -> int:
         """Return how many chips fewer than expected answered."""
         return max(self._setup.expected - self._setup.found, 0)
+
+    @property
+    def unheard(self) -> int | None:
+        """Return the first chip that did not answer when `verify` was performed; None: all did."""
+        return self._setup.unheard
 
     @property
     def mhz(self) -> float:

@@ -87,6 +87,7 @@ class Bm13xxDevice:
         self._phase = _Phase.STOPPED
         self._problem = ""
         self._starts = 0
+        self._reset_for: set[int] = set()
         self._commanded = 0.0
         self._wanted_rate = chain.baud_rate
         self._failure: Failure | None = None
@@ -100,6 +101,7 @@ class Bm13xxDevice:
         self._problem = ""
         self._mining.watchdog.start_over()
         self._yields.start_over()
+        self._reset_for.clear()
         self._phase = _Phase.OPENING
         try:
             async with beside(f"{self._name} far end", self._ports.serve()):
@@ -220,13 +222,25 @@ class Bm13xxDevice:
         if wanted is None:
             return False
         self._phase = _Phase.STARTING
-        self._starts += 1
         self._commanded = wanted
-        await self._board.power_on()
-        actions = self._noted(self._chain.bring_up(wanted))
-        if not await self._wire.perform(failure, actions, still=self._may_run):
+        if not await self._bring_up(failure, wanted):
             return False
+        if self._chain.unheard is not None:  # a lost byte is enough, and another start then helps
+            self._log.warning("chain.unverified", chip=self._chain.unheard)
+            await self._board.reset_chips()
+            if not await self._bring_up(failure, wanted):
+                return False
+        self._mining.watchdog.brought_up()
         self._announce()
+        return True
+
+    async def _bring_up(self, failure: Failure, mhz: float) -> bool:
+        """Bring the chips up and ask each; return False if the device is told to rest meanwhile."""
+        self._starts += 1
+        await self._board.power_on()
+        for actions in (self._noted(self._chain.bring_up(mhz)), self._chain.verify()):
+            if not await self._wire.perform(failure, actions, still=self._may_run):
+                return False
         return True
 
     async def _mine(self, failure: Failure) -> Stage | None:
@@ -243,7 +257,7 @@ class Bm13xxDevice:
             stage = self._mining.watchdog.due()
             if stage and await self._recover(failure, stage):
                 return stage
-            if await self._is_reset_for_low_yield():
+            if await self._is_reset_for_low_yield() or await self._is_reset_for_silent_chips():
                 return Stage.RESET
             await failure.nudged(LOOK_EVERY)
         self._mining.stop()
@@ -288,6 +302,17 @@ class Bm13xxDevice:
         self._mining.stop()
         await self._board.reset_chips()
         self._yields.start_over()
+        return True
+
+    async def _is_reset_for_silent_chips(self) -> bool:
+        """Reset the chain, once for each chip in a run, where one of several is silent."""
+        silent = self._chain.silent_chips(self._clock.monotonic())
+        if len(silent) == self._chain.chips or self._reset_for.issuperset(silent):
+            return False
+        self._reset_for.update(silent)
+        self._log.warning("chain.silent", step=Stage.RESET.value, chips=len(silent))
+        self._mining.stop()
+        await self._board.reset_chips()
         return True
 
     async def _set_frequency(self, failure: Failure, mhz: float, still: Callable[[], bool]) -> None:

@@ -10,6 +10,16 @@ from drivers.errors import DriverError
 PATIENCE = 20.0
 """So many nonces must be overdue, which chance does once in 500 million times."""
 
+UNPROVEN_PATIENCE = 12.0
+"""So many when nothing was found since the bring-up: chance does it once in 160 000 bring-ups.
+
+At the pace that nonces are asked for, one a second or up to twice that, it is 6 to 12 seconds,
+and with `UNPROVEN_SECONDS` 10 to 12.
+"""
+
+UNPROVEN_SECONDS = 10.0
+"""However fast nonces should come, chips just brought up have so long for the first."""
+
 LEAST_SECONDS = 5.0
 """However fast nonces should come, a silence shorter than this is let pass."""
 
@@ -25,6 +35,10 @@ class Stage(Enum):
     RESET = "chain reset"
     REOPEN = "port opened anew"
     GIVE_UP = "given up"
+
+
+_FOR_PROVEN_CHAINS = {Stage.JOB, Stage.RAMP}
+"""In vain for chips that just had both: a byte of their bring-up may have been lost."""
 
 
 class ChainSilentError(DriverError):
@@ -53,6 +67,12 @@ class Watchdog:
         self._pace = 0.0
         self._stages = iter(Stage)
         self._valid = 0
+        self._is_proven = True
+
+    def brought_up(self) -> None:
+        """Be impatient until the first valid nonce: the chips were brought up, perhaps in vain."""
+        self.overdue = self._seconds = 0.0
+        self._is_proven = False
 
     def expect(self, now: float, nonces_per_second: float) -> None:
         """Expect that many valid nonces from now on, 0 for none."""
@@ -64,15 +84,19 @@ class Watchdog:
     def found(self) -> None:
         """Take note of a valid nonce."""
         self.overdue = self._seconds = 0.0
+        self._is_proven = True
         self._valid += 1
         if self._valid == WELL_AFTER:
             self._stages = iter(Stage)
 
     def due(self) -> Stage | None:
         """Return the step to be taken now, if any; each is returned once."""
-        if self.overdue < PATIENCE or self._seconds < LEAST_SECONDS:
+        patience, seconds = PATIENCE, LEAST_SECONDS
+        if not self._is_proven:
+            patience, seconds = UNPROVEN_PATIENCE, UNPROVEN_SECONDS
+        if self.overdue < patience or self._seconds < seconds:
             return None
-        stage = next(self._stages, Stage.GIVE_UP)
+        stage = self._next_stage()
         self.tried[stage] += 1
         self._valid = 0
         if stage is not Stage.GIVE_UP:
@@ -84,3 +108,7 @@ class Watchdog:
         self.overdue = self._seconds = 0.0
         self._last, self._pace = None, 0.0
         self._stages, self._valid = iter(Stage), 0
+
+    def _next_stage(self) -> Stage:
+        left_out: set[Stage] = set() if self._is_proven else _FOR_PROVEN_CHAINS
+        return next((stage for stage in self._stages if stage not in left_out), Stage.GIVE_UP)

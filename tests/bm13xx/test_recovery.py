@@ -6,9 +6,18 @@ from collections.abc import Callable
 import pytest
 
 from drivers.api import DeviceState
-from drivers.bm13xx.recovery import LEAST_SECONDS, WELL_AFTER, ChainSilentError, Stage, Watchdog
+from drivers.bm13xx.chips.table import CHIPS
+from drivers.bm13xx.frames import ReadRegister, SetAddress
+from drivers.bm13xx.recovery import (
+    LEAST_SECONDS,
+    UNPROVEN_SECONDS,
+    WELL_AFTER,
+    ChainSilentError,
+    Stage,
+    Watchdog,
+)
 from drivers.peripherals.emulated_faults import Faults
-from tests.bm13xx.device_rig import Rig
+from tests.bm13xx.device_rig import Rig, number
 
 MUTE = Faults(mute=(0,))
 
@@ -75,6 +84,99 @@ def test_fast_chips_are_given_some_seconds_too() -> None:
 
     watchdog.expect(LEAST_SECONDS + 0.1, 1000.0)
     assert watchdog.due() is Stage.JOB
+
+
+def test_chips_that_found_nothing_since_their_bring_up_are_brought_up_again_early() -> None:
+    watchdog = Watchdog()
+    watchdog.brought_up()
+
+    assert silent_for(watchdog, 0.0, 11) == []
+    assert silent_for(watchdog, 11.0, 1) == [Stage.RESET]
+    watchdog.brought_up()
+    assert silent_for(watchdog, 12.0, 12) == [Stage.REOPEN]
+    watchdog.brought_up()
+    assert silent_for(watchdog, 24.0, 12) == [Stage.GIVE_UP]
+
+
+def test_fast_chips_get_some_seconds_for_their_first_nonce() -> None:
+    watchdog = Watchdog()
+    watchdog.brought_up()
+    watchdog.expect(0.0, 1000.0)
+    watchdog.expect(UNPROVEN_SECONDS - 0.1, 1000.0)
+    assert watchdog.due() is None
+
+    watchdog.expect(UNPROVEN_SECONDS + 0.1, 1000.0)
+    assert watchdog.due() is Stage.RESET
+
+
+def test_after_the_first_nonce_the_usual_steps_come_in_their_time() -> None:
+    watchdog = Watchdog()
+    watchdog.brought_up()
+    silent_for(watchdog, 0.0, 11)
+
+    watchdog.found()
+
+    assert silent_for(watchdog, 11.0, 19) == []
+    assert silent_for(watchdog, 30.0, 1) == [Stage.JOB]
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("model", "chips"), [("bm1384", 2), ("bm1387", 3), ("bm1370", 4)])
+async def test_a_chip_that_missed_its_address_is_noticed_before_there_is_work(
+    model: str, chips: int
+) -> None:
+    rig = Rig(model, chips=chips, frequency=100)
+    lost = [CHIPS[model].commands.encode(SetAddress(address=256 // chips))]
+    receive = rig.emulated.receive_data
+
+    def received(data: bytes, now: float) -> bytes:
+        if data not in lost:
+            return receive(data, now)
+        lost.remove(data)
+        return b""
+
+    rig.emulated.receive_data = received  # type: ignore[method-assign]  # loses it once
+    async with rig.running():
+        await rig.miner.solved(1)
+        stats = rig.device.stats()
+
+    assert lost == []
+    assert rig.log.named("chain.unverified") == [{"chip": 1}]
+    assert (stats.details["starts"], stats.details["chips"]) == (2, chips)
+
+
+@pytest.mark.virtual_time
+async def test_chips_that_never_answer_at_their_addresses_mine_after_a_second_start() -> None:
+    rig = Rig("bm1370", chips=2, frequency=100)
+    question = CHIPS["bm1370"].commands.encode(ReadRegister(register=0, address=128))
+    receive = rig.emulated.receive_data
+
+    def received(data: bytes, now: float) -> bytes:
+        return receive(b"" if data == question else data, now)
+
+    rig.emulated.receive_data = received  # type: ignore[method-assign]  # chips of that kind
+    async with rig.running():
+        await rig.miner.solved(20)
+        stats = rig.device.stats()
+
+    assert stats.details["starts"] == 2
+    assert stats.hardware_errors == 0
+
+
+@pytest.mark.virtual_time
+async def test_for_one_silent_chip_of_several_the_chain_is_reset_once() -> None:
+    rig = Rig("bm1370", chips=4, frequency=100)
+
+    async with rig.running():
+        await rig.miner.solved(3)
+        rig.emulated.chain.chips[2].reset()
+        rig.emulated.chain.chips[2].assign(128)
+        await rig.miner.until(lambda: number(rig.device.stats(), "starts") == 2)
+        await rig.miner.solved(200)
+        stats = rig.device.stats()
+
+    assert stats.details["chips_silent"] == []
+    assert stats.details["starts"] == 2
 
 
 def steps(rig: Rig) -> list[object]:
