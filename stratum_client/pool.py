@@ -130,6 +130,7 @@ class Pool:
             for timer in (self._gone, self._expiring):
                 if timer:
                     timer.cancel()
+            self._expiring = None
             self.shares.give_up()
 
     def adjust(self, config: PoolConfig) -> None:
