@@ -131,14 +131,16 @@ class ServiceWatch:
         self._look_for_failback(now)
 
     def fault(self, pool: str) -> None:
-        """Take note of a fault that a pool may be found out to have, if anybody looks."""
-        self.records[pool].faults += 1
+        """Take note of a fault that begins; if work comes from there, it is found out by a move."""
+        if self.records[pool].served_since is None:
+            self.records[pool].faults += 1
 
     def switched(self, before: str, after: str, reason: str) -> None:
         """Take note that work goes elsewhere, and check that it was not too soon."""
         orders, now = self.orders, self._now()
-        if any(reason == f"{before}: {fault}" for fault in FAULTS):
-            self._forgive(self.records[before], now)
+        for name, record in self.records.items():
+            if any(f"{name}: {fault}" in reason for fault in FAULTS):
+                self._found_out(record, now)
         if orders.work.strategy != "failover" or orders.chosen or now - orders.changed_at < 60:
             return
         names = [name for name in orders.order if self._takes_part(name)]
@@ -162,11 +164,12 @@ class ServiceWatch:
 
     # --- inside ---
 
-    def _forgive(self, record: PoolRecord, now: float) -> None:
-        """Count a fault as the first one, if it was found out after good service."""
-        since, until = record.last_service  # devices have left it in this very moment
-        if until == now and until - since >= GOOD_SERVICE:
-            record.faults = 1
+    def _found_out(self, record: PoolRecord, now: float) -> None:
+        """Count a fault: as the first one after good service, which forgives those before."""
+        began, ended = record.last_service  # often devices have left it in this very moment
+        since = began if ended == now else now
+        since = since if record.served_since is None else record.served_since
+        record.faults = 1 if now - since >= GOOD_SERVICE else record.faults + 1
 
     def _settle(self, now: float) -> None:
         seconds, self._settled_at = now - self._settled_at, now

@@ -59,6 +59,7 @@ class ShareWatch:
         self._now = now
         self._breach = breach
         self._open: dict[int, Followed] = {}
+        self._endless: dict[int, None] = {}
         self._ended: deque[tuple[float, int]] = deque()
 
     # --- at the device ---
@@ -75,6 +76,7 @@ class ShareWatch:
             params=[str(job.job_id), work.extranonce2.hex(), f"{solution.ntime:08x}"],
             solved_at=self._now(),
         )
+        self._endless[solution.nonce] = None
         self._forget_settled()
 
     # --- at the ledger's place ---
@@ -97,6 +99,7 @@ class ShareWatch:
         if followed.fate or not followed.found:
             self._breach(f"share {share.nonce:08x} ended twice, or without being recorded")
         followed.fate = fate
+        self._endless.pop(share.nonce, None)
         self.fates[fate] += 1
         self.reasons[f"{fate}: {reason}"] += 1
         self._ended.append((self._now(), share.nonce))
@@ -179,8 +182,8 @@ class ShareWatch:
         now = self._now()
         while self._ended and now - self._ended[0][0] > SETTLED:
             self._settle(self._open.pop(self._ended.popleft()[1]))
-        oldest = next(iter(self._open.values()))
-        if oldest.fate is None and now - oldest.solved_at > OPEN_FOR:
+        oldest = self._open[next(iter(self._endless))]
+        if now - oldest.solved_at > OPEN_FOR:
             self._breach(f"{oldest} has no end")
 
     def _settle(self, share: Followed) -> None:
