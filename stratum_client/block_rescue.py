@@ -2,8 +2,10 @@
 
 A block whose session is gone goes to every other live connection to the same host at once, and to
 each session that comes later: as its own where the pool has resumed the session, else as an attempt
-that may cost a refusal, once per session and a few times in all. What cannot be handed in is logged
-with all that a human needs, and stays in the ledger as not taken.
+that may cost a refusal, once per session and a few times in all. So does a block that its session
+leaves without an answer for seconds; an answer of that session still counts, unless another has
+taken the block first. What cannot be handed in is logged with all that a human needs, and
+stays in the ledger as not taken.
 """
 
 from collections import deque
@@ -44,13 +46,17 @@ class Path(Protocol):
 
 @dataclass(slots=True, eq=False)
 class _Waiting:
-    """A block on its way; ``sent`` when some pool may have taken it."""
+    """A block on its way; ``sent`` when some pool may have taken it.
+
+    ``first`` is the session it was found in, while that may still answer.
+    """
 
     share: Share
     host: str
     since: float
     sent: bool
     again: bool
+    first: SessionId | None = None
     tried: set[SessionId] = field(default_factory=set)
     at_home: set[SessionId] = field(default_factory=set)
     attempts: int = 0
@@ -65,7 +71,7 @@ class BlockRescue:
         self._log = log
         self.paths: list[Path] = []
         self._waiting: dict[Share, _Waiting] = {}
-        self._settled: deque[Share] = deque(maxlen=MAX_SETTLED)
+        self._settled: deque[tuple[Share, Fate]] = deque(maxlen=MAX_SETTLED)
 
     def join(self, path: Path) -> None:
         """Count ``path`` among the ways to its host, in place of an older one of that pool."""
@@ -82,15 +88,22 @@ class BlockRescue:
                 self._miner.share_ended(entry.share, _fate(entry), "shut down")
             self._log_lost(entry.share, "shut down before the pool was back")
 
-    def add(self, share: Share, host: str, *, sent: bool, again: bool) -> None:
-        """Take over a block that its session did not take, or did not answer.
+    def add(
+        self, share: Share, host: str, *, sent: bool, again: bool, first: SessionId | None = None
+    ) -> None:
+        """Take over a block that its session did not take, or has not answered.
 
-        ``again``: a "duplicate" will mean that the pool has it.
+        ``again``: a "duplicate" will mean that the pool has it. ``first``: the session that has
+        been sent it and may still answer.
         """
-        if share in self._waiting:
+        if entry := self._waiting.get(share):
+            entry.again = entry.again and again
             return
+        if self._settled_fate(share):
+            return  # on another way, while its own session was silent
         now = self._clock.monotonic()
-        entry = _Waiting(share=share, host=host, since=now, sent=sent, again=again)
+        entry = _Waiting(share=share, host=host, since=now, sent=sent, again=again, first=first)
+        entry.tried.update([first] if first else [])
         self._waiting[share] = entry
         self._log.error("BLOCK.WAITING", host=host, **_essence(share))
         for path in self.paths:
@@ -105,20 +118,22 @@ class BlockRescue:
         """Take what a session said of a block of ours; return whether it is one."""
         entry = self._waiting.get(event.share)
         if entry is None:
-            return event.share in self._settled
+            return self._answered_late(event)
         reason = str(event.failure or "")
         if event.fate is Fate.ACCEPTED:
             self._end(entry, Fate.ACCEPTED, "")
             log_accepted(self._log, event.share)
+        elif entry.first not in (None, session):  # which is yet to say the last word
+            self._log_refused_elsewhere(event.share, reason)
         elif session in entry.at_home and entry.sent:
             # The pool may well have it: its own block makes any job stale.
             self._end(entry, Fate.UNANSWERED, f"its answer was lost; sent again: {event.refusal}")
             self._log_lost(event.share, f"its answer was lost; sent again, it is refused: {reason}")
-        elif session in entry.at_home:
+        elif session == entry.first or session in entry.at_home:
             self._end(entry, event.fate, str(event.refusal or ""))
             self._log_lost(event.share, f"refused: {reason}")
         else:
-            self._log.warning("BLOCK.REFUSED_ELSEWHERE", reply=reason, hash=shown_hash(event.share))
+            self._log_refused_elsewhere(event.share, reason)
         return True
 
     def refused(self, share: Share, reason: str) -> None:
@@ -126,10 +141,11 @@ class BlockRescue:
         self._log_lost(share, reason)
 
     def session_ended(self, session: Session) -> None:
-        """Note that what a session was sent may be in its pool's hands."""
+        """Note that what a session was sent may be in its pool's hands, and that it is over."""
         for share in session.unanswered():
             if entry := self._waiting.get(share):
                 entry.sent = entry.sent or session.id in entry.at_home
+                entry.first = None if entry.first == session.id else entry.first
 
     def drop_expired(self) -> None:
         """Give up what has waited too long."""
@@ -159,10 +175,23 @@ class BlockRescue:
             entry.tried.add(session.id)
             connection.flush()
 
+    def _answered_late(self, event: ShareAnswered) -> bool:
+        """Return whether a share is a block that is over; tell of it if it is taken after all."""
+        fate = self._settled_fate(event.share)
+        if fate and event.fate is Fate.ACCEPTED and fate is not Fate.ACCEPTED:
+            log_accepted(self._log, event.share)
+        return fate is not None
+
+    def _settled_fate(self, share: Share) -> Fate | None:
+        return next((fate for settled, fate in self._settled if settled == share), None)
+
     def _end(self, entry: _Waiting, fate: Fate, reason: str) -> None:
         del self._waiting[entry.share]
-        self._settled.append(entry.share)
+        self._settled.append((entry.share, fate))
         self._miner.share_ended(entry.share, fate, reason)
+
+    def _log_refused_elsewhere(self, share: Share, reply: str) -> None:
+        self._log.warning("BLOCK.REFUSED_ELSEWHERE", reply=reply, hash=shown_hash(share))
 
     def _log_lost(self, share: Share, reason: str) -> None:
         """Print all that is known of a block that could not be handed in: a human may still."""

@@ -208,6 +208,7 @@ class Pool:
             return
         connection.session.suggest(self._hashrate(), now, again=self.begins_to_serve)
         self.begins_to_serve = False
+        self.shares.try_elsewhere()
         connection.check()
         self.shares.drop_expired()
         self.shares.flush()

@@ -13,6 +13,9 @@ from stratum_client.session import Session, Submission
 from stratum_client.session_events import ShareAnswered
 from stratum_client.share_queue import QueuedShare, ShareQueue
 
+BLOCK_PATIENCE = 3.0
+"""Seconds that a pool has to answer a block before it is tried on other ways, too."""
+
 
 class PoolShares:
     """Where a pool's shares go; implements `miner.PoolLink`.
@@ -44,6 +47,7 @@ class PoolShares:
         self._log = log
         self._queue = ShareQueue()
         self._job_session: SessionId | None = None
+        self._blocks_sent: dict[Share, float] = {}  # since when they wait for their first answer
 
     def submit(self, share: Share) -> None:
         """Send a share now if the session takes it, else keep it; called on the nonce path."""
@@ -57,7 +61,9 @@ class PoolShares:
                 return
             outcome = connection.session.submit(share, self._clock.monotonic())
             connection.flush()
-        if outcome is Submission.WAIT:
+        if outcome is Submission.SENT and share.is_block:
+            self._blocks_sent[share] = self._clock.monotonic()
+        elif outcome is Submission.WAIT:
             self._keep(share)
         elif outcome is Submission.FOREIGN and share.is_block:
             self.blocks.add(share, self.host, sent=False, again=False)
@@ -71,6 +77,7 @@ class PoolShares:
     def answered(self, event: ShareAnswered) -> None:
         """Count and log what the pool said of a share."""
         share, fate = event.share, event.fate
+        self._blocks_sent.pop(share, None)
         if self.connection and self.blocks.answered(event, self.connection.session.id):
             return
         reason = str(event.refusal or "")
@@ -93,6 +100,7 @@ class PoolShares:
 
     def session_ended(self, session: Session, *, refused: bool) -> None:
         """Take over the shares without an answer; ``refused`` when the pool had had enough."""
+        self._blocks_sent.clear()
         self.blocks.session_ended(session)
         for share in session.unanswered():
             if share.is_block:
@@ -109,6 +117,16 @@ class PoolShares:
             for entry in self._queue.take_all():
                 self._drop_entry(entry, "stale")
         self.flush()
+
+    def try_elsewhere(self) -> None:
+        """Let blocks that the pool does not answer be tried on other ways, too."""
+        if not self._blocks_sent or not self.connection:
+            return
+        now, session = self._clock.monotonic(), self.connection.session.id
+        for share, since in list(self._blocks_sent.items()):
+            if now - since >= BLOCK_PATIENCE:
+                del self._blocks_sent[share]
+                self.blocks.add(share, self.host, sent=True, again=True, first=session)
 
     def flush(self) -> None:
         """Send what waits, as far as the session is the one it belongs to and can take it."""
