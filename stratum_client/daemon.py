@@ -20,6 +20,7 @@ from stratum_client.api.control_lines import Handler
 from stratum_client.api.control_socket import ControlSocket
 from stratum_client.api.rim import Rim
 from stratum_client.block_rescue import BlockRescue
+from stratum_client.clock_sync import is_synchronized
 from stratum_client.config import Config, PoolConfig
 from stratum_client.device_control import FILE_NAME, DeviceControl
 from stratum_client.device_finder import Verdict
@@ -42,6 +43,7 @@ from stratum_client.state_file import StateFile
 from stratum_client.stats import NamedDevice, RigStats, ShareCounts
 from stratum_client.status_orders import StatusOrders
 from stratum_client.supervise import SupervisedDevice
+from stratum_client.window_desk import WindowDesk
 
 ANSWER_WAIT = 1.0
 """How long a clean end waits for the pool's answers to shares in flight."""
@@ -75,6 +77,7 @@ class Daemon:
         rims: Rims | None = None,
         settings: Settings | None = None,
         service: ServiceReport | None = None,
+        synchronized: Callable[[], bool | None] = is_synchronized,
     ) -> None:
         self.miner = Miner(clock)
         self._settings = settings
@@ -96,6 +99,7 @@ class Daemon:
             log=log_for("pool"),
             hashrates=self.hashrates,
             give_up=self._give_up,
+            rims=self._rims,
         )
         self._service = service
         self._lag = LoopLag(log_for("daemon"))
@@ -114,6 +118,14 @@ class Daemon:
             log_for=log_for,
             rims=self._rims,
             setpoint_for=self.control.setpoint,
+        )
+        self._windows = WindowDesk(
+            config,
+            control=self.control,
+            devices=lambda: self.fleet.devices,
+            synchronized=synchronized,
+            clock=clock,
+            log=log_for("control"),
         )
         listen, pages = config.metrics.listen, Exporter(self.snapshot).pages
         self._rim = Rim(listen.host, listen.port, pages, log_for("metrics")) if listen else None
@@ -143,6 +155,7 @@ class Daemon:
             settings,
             pools=self._pool_control,
             devices=self.fleet,
+            windows=self._windows,
             log=log_for("config"),
         )
         self._socket = (
@@ -164,6 +177,7 @@ class Daemon:
             devices = group.create_task(self.fleet.run(), name="devices")
             services = [
                 group.create_task(self.control.run(), name="control"),
+                group.create_task(self._windows.run(), name="windows"),
                 group.create_task(self._lag.run(), name="loop lag"),
                 group.create_task(self._pool_control.run(), name="pools that change"),
                 group.create_task(self._reload.run(), name="reload"),
@@ -227,6 +241,7 @@ class Daemon:
             **status.handlers,
             **devices.handlers,
             **self.control.handlers,
+            **self._windows.handlers,
             **self._pool_control.handlers,
             **self._reload.handlers,
         }

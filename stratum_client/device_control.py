@@ -119,7 +119,7 @@ class DeviceControl:
 
     async def state(self, claim: Claim) -> str:
         """Put a claim in force, then write it down; return why a restart would not know of it."""
-        if len(self.claims.claims) >= MAX_CLAIMS:
+        if len(self._remembered().claims) >= MAX_CLAIMS:
             raise OrderError(f"there are {MAX_CLAIMS} claims already: release some")
         self._tell("claim.stated", claim, limit=str(claim.limit))
         self._take_over(self.claims.stated(claim))
@@ -133,6 +133,23 @@ class DeviceControl:
             self._tell("claim.released", claim, by=by)
         self._take_over(self._without(claims))
         return await self._save()
+
+    def take_windows(self, claims: Sequence[Claim]) -> None:
+        """Let ``claims`` take the place of all others of windows; they are not written down."""
+        old = [claim for claim in self.claims.claims if _is_window(claim)]
+        if old == list(claims):
+            return
+        for claim in claims:
+            if claim not in old:
+                self._tell("claim.stated", claim, limit=str(claim.limit))
+        if not claims:
+            for claim in old:
+                self._tell("claim.released", claim, by="schedule")
+        self._take_over(Claims((*self._remembered().claims, *claims)))
+
+    def _remembered(self) -> Claims:
+        """Return the claims that are written down: windows are worked out anew."""
+        return Claims(tuple(claim for claim in self.claims.claims if not _is_window(claim)))
 
     def _claim(
         self, order: Order, issuer: str, device: str, what: str, seconds: float | None
@@ -206,7 +223,7 @@ class DeviceControl:
         if not self._file:
             return "there is no state directory"
         try:
-            await self._file.write(text_of(self.claims))
+            await self._file.write(text_of(self._remembered()))
         except OSError as error:
             problem = f"{self._file.path}: {error.strerror or error}"
             self._save_again_at = self._clock.monotonic() + _LOOK_AGAIN
@@ -289,6 +306,10 @@ class DeviceControl:
         if decision.limit.run:
             return f"{device} is not paused"
         return f"{device} is not paused by itself; it rests for another reason: {decision.reason}"
+
+
+def _is_window(claim: Claim) -> bool:
+    return claim.level is Level.WINDOW
 
 
 def _is_pause(claim: Claim) -> bool:

@@ -10,7 +10,7 @@ A file with an error changes nothing. What cannot be taken over while the daemon
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from drivers.api import Log
@@ -32,7 +32,9 @@ from stratum_client.config_diff import (
     is_applicable,
     is_told,
 )
+from stratum_client.config_schedule import ScheduleConfig
 from stratum_client.config_work import WorkConfig
+from stratum_client.control.schedule import Schedule
 from stratum_client.errors import ConfigError, PoolOrderError
 
 _READ_WAIT = 8.0
@@ -95,16 +97,37 @@ class Pools(Protocol):
         ...
 
 
+class Windows(Protocol):
+    """What is asked of the operating windows."""
+
+    def prepared(self, config: Config) -> Schedule | None:
+        """Return the schedule that ``config`` asks for; reads files, raises ConfigError."""
+        ...
+
+    def configure(self, schedule: Schedule | None, settings: ScheduleConfig) -> None:
+        """Go by another schedule from now on."""
+        ...
+
+
 class Reload:
     """Holds the configuration in force, and takes over another one."""
 
     def __init__(
-        self, config: Config, settings: Settings | None, *, pools: Pools, devices: Devices, log: Log
+        self,
+        config: Config,
+        settings: Settings | None,
+        *,
+        pools: Pools,
+        devices: Devices,
+        windows: Windows | None = None,
+        log: Log,
     ) -> None:
         self.config = config
         self._settings = settings
         self._pools = pools
         self._devices = devices
+        self._windows = windows
+        self._prepared: Schedule | None = None
         self._log = log
         self._turn = asyncio.Lock()
         self._signalled = asyncio.Event()
@@ -163,6 +186,9 @@ class Reload:
         try:
             async with asyncio.timeout(_READ_WAIT):
                 new = await asyncio.to_thread(self._settings.load)
+                if self._windows:
+                    kept = replace(new, rig=self.config.rig)
+                    self._prepared = await asyncio.to_thread(self._windows.prepared, kept)
             changes = difference(self.config, new)
             for change in changes:
                 match change:
@@ -221,5 +247,7 @@ class Reload:
         assert self._settings
         self._settings.change_log(self.config.log, new.secrets)
         self._pools.arrange([pool.name for pool in self.config.pools])
+        if self._windows:
+            self._windows.configure(self._prepared, self.config.schedule)
         for warning in new.warnings:
             self._log.warning("config.warning", text=warning)

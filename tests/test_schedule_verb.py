@@ -225,6 +225,15 @@ def test_other_windows_are_taken_over_while_it_runs(site: Path) -> None:
     assert str(change) == "windows"
 
 
+def test_the_clock_cannot_be_trusted_without_a_daemon(
+    site: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SC_STATE_DIR", str(site.parent))
+
+    assert main(["schedule", "trust-clock", "--config", str(site)]) == 1
+    assert "no daemon" in capsys.readouterr().err
+
+
 def test_the_zone_of_the_machine(tmp_path: Path) -> None:
     link = tmp_path / "localtime"
     link.symlink_to("/usr/share/zoneinfo/Europe/Berlin")

@@ -82,7 +82,12 @@ class Claim:
 
     @property
     def reason(self) -> str:
-        """Return the sentence that status, logs and metrics show."""
+        """Return the sentence that status, logs and metrics show.
+
+        A window's cause says by itself until when, in the rig's zone.
+        """
+        if self.level is Level.WINDOW:
+            return self.cause
         until = "" if self.until is None else f", until {utc(self.until)}"
         remark = f": {self.remark}" if self.remark else ""
         return f"{self.cause}, {utc(self.since)}{until}{remark}"

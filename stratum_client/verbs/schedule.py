@@ -1,4 +1,7 @@
-"""`stratum-client schedule`: when the rig may run, as its configuration says; no daemon needed."""
+"""`stratum-client schedule`: when the rig may run, as its configuration says; no daemon needed.
+
+Only `trust-clock` is an order to a running one.
+"""
 
 import argparse
 import json
@@ -16,7 +19,7 @@ from stratum_client.control.schedule import Change, Schedule
 from stratum_client.errors import ConfigError
 from stratum_client.schedule_source import schedule_of
 from stratum_client.status_text import duration
-from stratum_client.verbs.asking import EXIT_OK, tell
+from stratum_client.verbs.asking import EXIT_OK, add_config_argument, asked, reported, tell
 
 MOST_DAYS = 366
 
@@ -48,13 +51,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     test.add_argument("--at", dest="start", metavar="TIME", type=_time, help="default: now")
+    trust = actions.add_parser(
+        "trust-clock",
+        help="let a running daemon believe a clock that nobody has synchronized",
+        description="Let a running daemon believe its clock, until it ends.",
+    )
+    add_config_argument(trust)
     for action in (show, test):
         action.add_argument("--config", metavar="FILE", type=Path, help="settings, as for run")
         action.add_argument("--json", action="store_true", help="print one JSON object")
 
 
 def run(options: argparse.Namespace) -> int:
-    """Show the schedule, or what it says of one moment."""
+    """Show the schedule, or what it says of one moment; or give the one order."""
+    if options.action == "trust-clock":
+        return reported("stratum-client schedule", lambda: _trust(options))
     now = SystemClock().wall()
     config = load_config(options.config or find_config())
     zone = ZoneInfo(config.rig.timezone)
@@ -64,6 +75,11 @@ def run(options: argparse.Namespace) -> int:
         _show(schedule, at, options)
     else:
         _test(schedule, at, options)
+    return EXIT_OK
+
+
+def _trust(options: argparse.Namespace) -> int:
+    tell(str(asked(options, "schedule.trust_clock").get("reason")))
     return EXIT_OK
 
 

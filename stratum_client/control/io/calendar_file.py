@@ -101,7 +101,9 @@ def read_calendar(path: Path, mode: Mode, zone: tzinfo, *, now: float) -> Calend
         problem = printable(str(error), 200) or type(error).__name__
         raise CalendarError(f"{path} is no calendar: {problem}") from error
     # A rule that turns out bad in a later year costs its own events, not the rig.
-    return CalendarFile(mode, zone, recurring.of(calendar, skip_bad_series=True))
+    lenient = CalendarFile(mode, zone, recurring.of(calendar, skip_bad_series=True))
+    lenient.between(now, now + HORIZON)  # known by now, so that nobody waits for it later
+    return lenient
 
 
 def _is_cancelled(event: Any) -> bool:  # noqa: ANN401 - as above

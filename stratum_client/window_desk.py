@@ -1,0 +1,181 @@
+"""The schedule in force: what it says becomes claims, at the stroke of each change.
+
+| request | other keys | result |
+|---|---|---|
+| schedule.trust_clock | | reason |
+
+It sleeps until the next change, but looks every 30 s whether the wall clock was set.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from drivers.api import Clock, DeviceState, Log
+from stratum_client.api.control_lines import Handler, Order, Reply
+from stratum_client.config import Config
+from stratum_client.config_schedule import ScheduleConfig
+from stratum_client.control.claims import Claim
+from stratum_client.control.modes import FULL, REST
+from stratum_client.control.schedule import Change, Schedule
+from stratum_client.control.window_claims import Ability, window_claims
+from stratum_client.device_control import DeviceControl
+from stratum_client.schedule_source import schedule_of
+from stratum_client.supervise import SupervisedDevice
+
+LOOK_AGAIN = 30.0
+"""Seconds after which a wall clock that was set is noticed."""
+
+LOOK_AT_DEVICES = 2.0
+"""The same while devices have ceilings, which depend on what they are."""
+
+YEAR_2024, YEAR_3000 = 1_704_067_200.0, 32_503_680_000.0
+
+UNSYNCHRONIZED = "window: idle until the clock is synchronized (or schedule.trust_clock is true)"
+
+NONE = "window: none is configured"
+
+
+class WindowDesk:
+    """States the claims of level window.
+
+    The clock is believed once it has been seen synchronized; a kernel that does not tell is
+    believed with a warning, a clock that shows no year from 2024 on is not.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        control: DeviceControl,
+        devices: Callable[[], Sequence[SupervisedDevice]],
+        synchronized: Callable[[], bool | None],
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self._settings: ScheduleConfig = config.schedule
+        self._control = control
+        self._devices = devices
+        self._synchronized = synchronized
+        self._clock = clock
+        self._log = log
+        self._is_trusted = False
+        self._change: Change | None = None
+        self._told = ""
+        self._since = clock.wall()
+        self._announced: float | None = None
+        self._full_mhz: dict[str, float] = {}
+        self._wake = asyncio.Event()
+        self._schedule = self.prepared(config)
+        self.look()
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return the handler of each request."""
+        return {"schedule.trust_clock": self._trust}
+
+    def prepared(self, config: Config) -> Schedule | None:
+        """Return the schedule that ``config`` asks for; reads files, raises ConfigError."""
+        return schedule_of(config, now=self._clock.wall())
+
+    def configure(self, schedule: Schedule | None, settings: ScheduleConfig) -> None:
+        """Go by another schedule from now on."""
+        self._schedule, self._settings, self._change = schedule, settings, None
+        self._wake.set()
+        self.look()
+
+    async def run(self) -> None:
+        """Follow the schedule until cancelled."""
+        while True:
+            self._wake.clear()
+            pause = self.look()
+            try:
+                async with asyncio.timeout(pause):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+
+    def look(self) -> float:
+        """State what holds now; return in how many seconds to look again."""
+        now = self._clock.wall()
+        schedule = self._schedule
+        if schedule is None:
+            self._take((), "")
+            return LOOK_AGAIN
+        if not self._believes(now):
+            self._take(window_claims(REST, UNSYNCHRONIZED, self._since, ()), UNSYNCHRONIZED)
+            return LOOK_AT_DEVICES
+        change = self._change_at(schedule, now)
+        sentence = schedule.sentence(change)
+        claims = window_claims(change.mode, sentence, change.at, self._abilities())
+        self._take(claims, sentence, mode=str(change.mode))
+        next_look = LOOK_AGAIN if change.mode in {FULL, REST} else LOOK_AT_DEVICES
+        if change.until is None:
+            return next_look
+        return min(next_look, change.until - now, self._announce(schedule, change, now))
+
+    def _change_at(self, schedule: Schedule, now: float) -> Change:
+        """Return what holds now, worked out anew after each change and jump of the clock."""
+        change = self._change
+        if change is None or now < change.at or (change.until is not None and now >= change.until):
+            self._change = change = schedule.at(now)
+        return change
+
+    def _announce(self, schedule: Schedule, change: Change, now: float) -> float:
+        """Wake what has failed a while before the rig is to run; return when that is to be."""
+        opens = change.until
+        if change.mode.run or opens is None or self._announced == opens:
+            return LOOK_AGAIN
+        wait = opens - self._settings.lead - now
+        if wait > 0:
+            return wait
+        self._announced = opens
+        if schedule.at(opens).mode.run:
+            self._log.info("window.opens_soon", seconds=round(opens - now, 3))
+            for device in self._devices():
+                device.retry_at_once()
+        return LOOK_AGAIN
+
+    def _take(self, claims: Sequence[Claim], sentence: str, **fields: object) -> None:
+        if sentence != self._told:
+            tell = self._log.warning if sentence == UNSYNCHRONIZED else self._log.info
+            tell("window.changed", reason=sentence or NONE, **fields)
+            self._told = sentence
+        self._control.take_windows(claims)
+
+    # -- the clock
+
+    def _believes(self, now: float) -> bool:
+        if self._settings.trust_clock or self._is_trusted:
+            return True
+        told = self._synchronized()
+        if told is None:
+            self._log.warning("window.clock_unknown", reason="the kernel does not tell; believed")
+        self._is_trusted = told is not False and YEAR_2024 <= now < YEAR_3000
+        return self._is_trusted
+
+    def _trust(self, order: Order) -> Reply:
+        self._log.warning("window.clock_trusted", by=order.by)
+        self._is_trusted = True
+        self.look()
+        self._wake.set()
+        return {"reason": self._told or NONE}
+
+    # -- devices
+
+    def _abilities(self) -> list[Ability]:
+        now = self._clock.monotonic()
+        found = []
+        for device in self._devices():
+            stats = device.snapshot(now).stats
+            seen = max(self._full_mhz.get(device.name, 0.0), stats.frequency_mhz or 0.0)
+            if seen:
+                self._full_mhz[device.name] = seen
+            found.append(
+                Ability(
+                    name=device.name,
+                    full_mhz=seen or None,
+                    has_watts=stats.power is not None,
+                    is_known=stats.state is DeviceState.MINING,
+                )
+            )
+        return found
