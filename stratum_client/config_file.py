@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stratum_client.config import Config, PoolConfig
@@ -61,13 +61,17 @@ def load_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> C
     return replace(config, path=path)
 
 
-def read_config(
-    data: bytes, *, name: str, environ: Mapping[str, str], directory: Path = Path()
-) -> Config:
-    """Return the settings in ``data``, the content of a file called ``name`` in errors.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What stands in a file and in the environment, together, before anything of it is judged."""
 
-    Relative paths start at ``directory``. Raises ConfigError.
-    """
+    document: dict[str, object]
+    origins: Origins
+    warnings: tuple[str, ...]
+
+
+def draft_of(data: bytes, *, name: str, environ: Mapping[str, str]) -> Draft:
+    """Return what ``data``, a file called ``name``, and ``environ`` say; raise ConfigError."""
     text = _text_of(data, name)
     document = _document_of(text, name)
     overrides, warnings = overrides_in(environ)
@@ -76,14 +80,25 @@ def read_config(
     overrides = [override for override in overrides if override not in strays]
     elsewhere = put_into(document, overrides, stronger=True)
     origins = Origins(name=name, text=text, elsewhere=elsewhere)
+    return Draft(document=document, origins=origins, warnings=tuple(warnings))
+
+
+def read_config(
+    data: bytes, *, name: str, environ: Mapping[str, str], directory: Path = Path()
+) -> Config:
+    """Return the settings in ``data``, the content of a file called ``name`` in errors.
+
+    Relative paths start at ``directory``. Raises ConfigError.
+    """
+    draft = draft_of(data, name=name, environ=environ)
     secrets = Secrets(environ, directory)
-    config = config_of(document, origins, secrets)
+    config = config_of(draft.document, draft.origins, secrets)
     if config.state_dir:
         config = replace(config, state_dir=directory / config.state_dir)
     pools = tuple(_with_ca_file_in(directory, pool) for pool in config.pools)
     calendars = tuple(replace(one, file=directory / one.file) for one in config.calendars)
-    warnings += secrets.warnings
-    return replace(config, pools=pools, calendars=calendars, warnings=tuple(warnings))
+    warnings = (*draft.warnings, *secrets.warnings)
+    return replace(config, pools=pools, calendars=calendars, warnings=warnings)
 
 
 def config_of(document: dict[str, object], origins: Origins, secrets: Secrets) -> Config:

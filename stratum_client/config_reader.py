@@ -41,16 +41,16 @@ class Origins:
         """Return the error that names the place of ``path``, or of what it stands in."""
         lines = _lines_of(self.text)
         if path not in lines and (inside := self._place_inside(path)):
-            return ConfigError(inside, f"{shown_path(path)}: {problem}")
+            return ConfigError(inside, f"{shown_path(path)}: {problem}", path)
         for length in range(len(path), 0, -1):
             prefix = path[:length]
             if place := self.elsewhere.get(prefix):
                 is_key = prefix == path and isinstance(path[-1], str)
                 shown = "" if is_key else f"{shown_path(path)}: "
-                return ConfigError(place, shown + problem)
+                return ConfigError(place, shown + problem, path)
             if line := lines.get(prefix):
-                return ConfigError(f"{self.name}:{line}", f"{shown_path(path)}: {problem}")
-        return ConfigError(self.name, f"{shown_path(path)}: {problem}" if path else problem)
+                return ConfigError(f"{self.name}:{line}", f"{shown_path(path)}: {problem}", path)
+        return ConfigError(self.name, f"{shown_path(path)}: {problem}" if path else problem, path)
 
     def _place_inside(self, path: KeyPath) -> str:
         """Return where something in the table ``path`` came from, if the file has no such table."""

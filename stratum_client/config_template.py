@@ -36,7 +36,7 @@ schema = 1
 """
 
 _NO_PASSWORD = (
-    '# With most pools any password will do.\n#password_file = "/etc/stratum-client/pool"'
+    '# With most pools any password will do.\n#password_file = "/etc/stratum-client/secrets/pool"'
 )
 
 

@@ -119,9 +119,13 @@ class PoolOrderError(Exception):
 
 
 class ConfigError(Exception):
-    """A setting is wrong: ``path`` says where, ``problem`` what and what to do about it."""
+    """A setting is wrong: ``path`` says where, ``problem`` what and what to do about it.
 
-    def __init__(self, path: str | Path, problem: str) -> None:
+    ``keys`` lead to it from the root of the configuration, where it stands in one.
+    """
+
+    def __init__(self, path: str | Path, problem: str, keys: tuple[str | int, ...] = ()) -> None:
         super().__init__(f"{path}: {problem}")
         self.path = str(path)
         self.problem = problem
+        self.keys = keys

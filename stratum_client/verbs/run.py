@@ -23,7 +23,8 @@ from stratum_client.verbs.mining import mine
 NO_POOL = f"""\
 there is no pool to mine at. Name one, with the address or account it shall pay:
   stratum-client run --pool stratum+tcp://HOST:PORT --user ADDRESS.WORKER
-or write a file {FILE_NAME} with a [[pool]]; to try without any pool: stratum-client demo"""
+or let `stratum-client config init` write a file {FILE_NAME}; to try without any pool:
+  stratum-client demo"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

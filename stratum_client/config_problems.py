@@ -1,0 +1,161 @@
+"""Everything that is wrong with a configuration, not only the first thing.
+
+After each error the value is taken out, or something harmless put in its place, and all is read
+again; so what is told is what reading tells, with its lines.
+"""
+
+import copy
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from stratum_client.clock import SystemClock
+from stratum_client.config import Config, DeviceConfig
+from stratum_client.config_file import Draft, config_of, draft_of
+from stratum_client.config_secrets import Secrets
+from stratum_client.errors import ConfigError
+from stratum_client.fleet import Fleet
+from stratum_client.miner import Miner
+from stratum_client.toml_lines import KeyPath, lines_of
+
+MOST = 100
+"""Errors that are told; who has more has more to do than to read on."""
+
+_STAND_INS = {
+    "url": "stratum+tcp://stand-in.invalid:1",
+    "user": "stand-in",
+    "address": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
+    "hours": "00:00-24:00",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """Errors and warnings, each on a line; ``config`` is None where there are errors."""
+
+    errors: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    config: Config | None = None
+
+
+class _NoLog:
+    """Nobody reads what a device says that is not going to run."""
+
+    def debug(self, event: str, **fields: object) -> None: ...
+    def info(self, event: str, **fields: object) -> None: ...
+    def warning(self, event: str, **fields: object) -> None: ...
+    def error(self, event: str, **fields: object) -> None: ...
+
+
+def findings_in(data: bytes, *, name: str, environ: Mapping[str, str], directory: Path) -> Findings:
+    """Return what is wrong with ``data``, the content of a file called ``name``."""
+    try:
+        draft = draft_of(data, name=name, environ=environ)
+    except ConfigError as error:
+        return Findings(errors=(str(error),))
+    errors, config, secrets = _errors_of(draft, environ, directory)
+    if config:
+        errors += [text for device in config.devices if (text := _device_error(device, draft))]
+    errors.sort(key=_line_of)
+    warnings = [*draft.warnings, *secrets.warnings]
+    if not draft.document.get("pool"):
+        warnings.append(f"{name}: there is no [[pool]]: `run` then needs --pool and --user")
+    return Findings(
+        errors=tuple(errors), warnings=tuple(warnings), config=None if errors else config
+    )
+
+
+def _errors_of(
+    draft: Draft, environ: Mapping[str, str], directory: Path
+) -> tuple[list[str], Config | None, Secrets]:
+    """Return all errors, and what is left when they are mended, None if that cannot be had."""
+    errors: dict[str, None] = {}
+    document = draft.document
+    while True:
+        secrets = Secrets(environ, directory)
+        try:
+            config = config_of(copy.deepcopy(document), draft.origins, secrets)
+        except ConfigError as error:
+            is_new = str(error) not in errors
+            errors[str(error)] = None
+            mended = is_new and len(errors) < MOST and _mend(document, error)
+            if not mended:
+                return list(errors), None, secrets
+        else:
+            return list(errors), config, secrets
+
+
+def _line_of(error: str) -> int:
+    """Return the line that an error names; those that name none come first."""
+    named = re.match(r"[^\n]*?:(\d+): ", error)
+    return int(named[1]) if named else 0
+
+
+def _mend(document: dict[str, object], error: ConfigError) -> bool:
+    """Take out of ``document`` what ``error`` is about; return whether that could be done."""
+    if not error.keys:
+        return False
+    *above, last = error.keys
+    table = _at(document, tuple(above))
+    missing = re.search(r"(?:^|: )(?:\w+, )*(?:\w+ or )?(\w+) is missing", error.problem)
+    found = _at(document, error.keys)
+    if missing and isinstance(found, dict):
+        return _fill(found, missing[1], error.keys)
+    if isinstance(table, dict) and above[-1:] == ["deadlines"] and last not in table:
+        table.clear()  # it is its default that does not fit to the others
+        return True
+    if not isinstance(table, dict) or last not in table:
+        return False
+    if last in _STAND_INS and table[last] != _STAND_INS[str(last)]:
+        table[last] = _STAND_INS[str(last)]
+    else:
+        del table[last]
+        if error.keys[0] == "device" and not table.keys() & {"driver", "match", "port"}:
+            table["driver"] = "cpu"
+    return True
+
+
+def _fill(table: dict[str, object], key: str, keys: KeyPath) -> bool:
+    if keys[0] == "device" and len(keys) == 2:
+        key, value = "driver", "cpu"
+    else:
+        value = _STAND_INS.get(key, "")
+    if not value or key in table:
+        return False
+    table[key] = value
+    return True
+
+
+def _at(document: object, keys: KeyPath) -> object:
+    for key in keys:
+        if isinstance(document, dict) or (
+            isinstance(document, list) and isinstance(key, int) and key < len(document)
+        ):
+            document = document.get(key) if isinstance(document, dict) else document[int(key)]
+        else:
+            return None
+    return document
+
+
+def _device_error(device: DeviceConfig, draft: Draft) -> str:
+    """Return why there cannot be such a device, as its driver sees it."""
+    clock = SystemClock()
+    try:
+        Fleet(
+            [device],
+            miner=Miner(clock),
+            clock=clock,
+            random=Random(),
+            log_for=lambda _: _NoLog(),
+        )
+    except ConfigError as error:
+        lines = lines_of(draft.origins.text)
+        tables = draft.document.get("device")
+        for index, table in enumerate(tables if isinstance(tables, list) else ()):
+            if isinstance(table, dict) and device.name in {table.get("name"), table.get("driver")}:
+                line = lines.get(("device", index, "settings")) or lines.get(("device", index))
+                return f"{draft.origins.name}:{line}: {error}" if line else str(error)
+        return str(error)
+    return ""

@@ -1,0 +1,217 @@
+"""`stratum-client config`: write a first configuration, check one, explain its keys."""
+
+import argparse
+import json
+import os
+import sys
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from stratum_client.config_explain import Explanation, explanations, matching, nearest
+from stratum_client.config_file import FILE_NAME, find_config, read_config
+from stratum_client.config_problems import Findings, findings_in
+from stratum_client.config_template import first_config
+from stratum_client.errors import ConfigError
+from stratum_client.example_words import example_text
+from stratum_client.setting_kinds import printable
+from stratum_client.verbs.asking import EXIT_FAILED, EXIT_OK, complain, tell
+
+EXIT_WRONG = 2
+
+_PROGRAM = "stratum-client config"
+_WIDTH = 92
+_LARGEST = (1 << 20) + 1
+
+_EXIT_CODES = """\
+exit codes of config check: 0 no errors, 1 warnings with --strict, 2 errors.
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `config` takes."""
+    parser.epilog = f"{_EXIT_CODES}\n{parser.epilog}"
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
+    init = actions.add_parser("init", help="write a first configuration; asks for what is missing")
+    init.set_defaults(action=_init)
+    init.add_argument("--pool", metavar="URL", help="such as stratum+tcp://HOST:PORT")
+    init.add_argument("--user", metavar="USER", help="ADDRESS.WORKER or ACCOUNT.WORKER")
+    init.add_argument("--password-file", metavar="FILE", default="", help="file with the password")
+    init.add_argument(
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help=f"default: ~/.config/stratum-client/{FILE_NAME}, for root /etc/stratum-client/",
+    )
+    init.add_argument("--force", action="store_true", help="overwrite a file that is there")
+    check = actions.add_parser("check", help="tell every error and warning, with its line")
+    check.set_defaults(action=_check)
+    check.add_argument("file", metavar="FILE", nargs="?", type=Path, help="default: as for run")
+    check.add_argument("--strict", action="store_true", help="exit code 1 if there are warnings")
+    check.add_argument("--json", action="store_true", help="print one JSON object")
+    explain = actions.add_parser("explain", help="what a key does, takes, and is by default")
+    explain.set_defaults(action=_explain)
+    explain.add_argument(
+        "key", metavar="KEY", nargs="?", help="such as work.failback_after; a table; default: all"
+    )
+    explain.add_argument("--json", action="store_true", help="print one JSON array")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Do what was asked for."""
+    return int(options.action(options))
+
+
+# --- init ---
+
+
+def _init(options: argparse.Namespace) -> int:
+    path = options.output or _default_path()
+    if path.exists() and not options.force:
+        complain(f"{_PROGRAM}: {path} is there already; --force overwrites it")
+        return EXIT_FAILED
+    text = _asked_for(options, path.parent)
+    if text is None:
+        complain(f"{_PROGRAM}: give --pool URL and --user ADDRESS.WORKER")
+        return EXIT_WRONG
+    try:
+        _write(path, text, force=options.force)
+    except OSError as error:
+        complain(f"{_PROGRAM}: {path} cannot be written: {error.strerror}")
+        return EXIT_FAILED
+    tell(f"written: {path}\nnow: stratum-client run")
+    return EXIT_OK
+
+
+def _asked_for(options: argparse.Namespace, directory: Path) -> str | None:
+    """Return a configuration that works, None if nobody says which; raise ConfigError."""
+    url, user = options.pool or "", options.user or ""
+    if url and user:
+        return _working(url, user, options.password_file, directory)
+    if not sys.stdin.isatty():
+        return None
+    try:
+        while True:
+            url = url or input("Pool, such as stratum+tcp://HOST:PORT: ").strip()
+            user = user or input("User, ADDRESS.WORKER or ACCOUNT.WORKER: ").strip()
+            try:
+                return _working(url, user, options.password_file, directory)
+            except ConfigError as error:
+                complain(error.problem)
+                url, user = ("", user) if error.keys[-1:] == ("url",) else (url, "")
+    except EOFError:
+        return None
+
+
+def _working(url: str, user: str, password_file: str, directory: Path) -> str:
+    """Return the text of a configuration, read once to see that it is right."""
+    for option, value in (("--pool", url), ("--user", user), ("--password-file", password_file)):
+        if not value.isprintable():
+            raise ConfigError(option, "there is something in it that cannot be printed")
+    text = first_config(url=url, user=user, password_file=password_file)
+    read_config(text.encode(), name="new configuration", environ={}, directory=directory)
+    return text
+
+
+def _default_path() -> Path:
+    if os.geteuid() == 0:
+        return Path("/etc/stratum-client") / FILE_NAME
+    base = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(base) if base.startswith("/") else Path.home() / ".config"
+    return folder / "stratum-client" / FILE_NAME
+
+
+def _write(path: Path, text: str, *, force: bool) -> None:
+    """Write ``path`` with mode 0640, whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
+    with open(descriptor, "w", encoding="utf-8") as file:  # noqa: PTH123 - made with its mode
+        os.fchmod(descriptor, 0o640)
+        file.write(text)
+    try:
+        if force:
+            fresh.replace(path)
+        else:
+            path.hardlink_to(fresh)  # fails where somebody else was quicker
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+# --- check ---
+
+
+def _check(options: argparse.Namespace) -> int:
+    path = options.file or find_config()
+    if path is None:
+        complain(f"{_PROGRAM}: there is no configuration; `stratum-client config init` writes one")
+        return EXIT_WRONG
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST)
+            mode = os.fstat(file.fileno()).st_mode
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+    found = findings_in(data, name=str(path), environ=os.environ, directory=path.parent)
+    warnings = list(found.warnings)
+    if mode & 0o004 and found.config and found.config.secrets and b"password = " in data:
+        warnings.append(f"{path}: holds a password and anybody may read it: chmod 640 it")
+    _tell_findings(path, found, warnings, options)
+    if found.errors:
+        return EXIT_WRONG
+    return EXIT_FAILED if warnings and options.strict else EXIT_OK
+
+
+def _tell_findings(
+    path: Path, found: Findings, warnings: Sequence[str], options: argparse.Namespace
+) -> None:
+    if options.json:
+        result = {"file": str(path), "errors": found.errors, "warnings": warnings}
+        tell(json.dumps({"ok": not found.errors, **result}))
+        return
+    for text in found.errors:
+        tell(f"error    {text}")
+    for text in warnings:
+        tell(f"warning  {text}")
+    if found.config:
+        pools, devices = len(found.config.pools), len(found.config.devices)
+        tell(f"ok       {path}: {pools} pool(s), {devices or 'no'} device(s) configured")
+    else:
+        tell(f"{len(found.errors)} error(s) in {path}")
+
+
+# --- explain ---
+
+
+def _explain(options: argparse.Namespace) -> int:
+    known = explanations(example_text())
+    found = list(known.values()) if options.key is None else matching(options.key, known)
+    if not found:
+        near = nearest(options.key, known)
+        guess = f"; did you mean {' or '.join(near)}?" if near else ""
+        complain(f'{_PROGRAM}: there is no key "{printable(options.key)}"{guess}')
+        return EXIT_WRONG
+    if options.json:
+        tell(json.dumps([one.json() for one in found]))
+    else:
+        tell("\n".join(_whole(found[0]) if len(found) == 1 else _rows(found)))
+    return EXIT_OK
+
+
+def _whole(one: Explanation) -> Iterable[str]:
+    yield one.name
+    yield textwrap.fill(one.does, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+    yield ""
+    yield f"  takes     {one.takes}"
+    yield f"  default   {one.default}"
+    yield f"  example   {one.example}"
+    yield f"  variable  {one.variable}"
+    yield f"  a change  takes {'a restart' if one.change == 'restart' else one.change}"
+
+
+def _rows(found: Sequence[Explanation]) -> Iterable[str]:
+    width = max(len(one.name) for one in found)
+    for one in found:
+        first = one.does.partition(". ")[0].rstrip(".")
+        yield f"{one.name:<{width}}  {one.default:<12}  {textwrap.shorten(first, 60)}"
