@@ -30,7 +30,7 @@ VERBS = {
     "reload": "let a running daemon read its configuration again",
     "pause": "let devices of a running daemon rest, until resume or for a while",
     "resume": "let devices mine again that were paused",
-    "config": "write a first configuration, check one, explain its keys",
+    "config": "write a first configuration, check and show one, explain its keys",
     "service": "let systemd run the daemon: service install|remove|status",
     "schedule": "show when the rig may run: schedule show --days 14, schedule test --at TIME",
     "doctor": "check what is there to mine with, and say what puts it right",

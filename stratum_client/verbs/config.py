@@ -1,4 +1,4 @@
-"""`stratum-client config`: write a first configuration, check one, explain its keys."""
+"""`stratum-client config`: write a first configuration, check and show one, explain its keys."""
 
 import argparse
 import json
@@ -8,13 +8,16 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from stratum_client.config_arguments import with_arguments
 from stratum_client.config_explain import Explanation, explanations, matching, nearest
-from stratum_client.config_file import FILE_NAME, find_config, read_config
+from stratum_client.config_file import FILE_NAME, draft_of, find_config, read_config
 from stratum_client.config_problems import Findings, findings_in
+from stratum_client.config_shown import DEFAULT, Settings
 from stratum_client.config_template import first_config
 from stratum_client.errors import ConfigError
 from stratum_client.example_words import example_text
 from stratum_client.setting_kinds import printable
+from stratum_client.verbs.arguments import add_device_arguments, add_pool_arguments, pools_of
 from stratum_client.verbs.asking import EXIT_FAILED, EXIT_OK, complain, tell
 
 EXIT_WRONG = 2
@@ -49,6 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument("file", metavar="FILE", nargs="?", type=Path, help="default: as for run")
     check.add_argument("--strict", action="store_true", help="exit code 1 if there are warnings")
     check.add_argument("--json", action="store_true", help="print one JSON object")
+    show = actions.add_parser("show", help="every setting in force, and where it came from")
+    show.set_defaults(action=_show)
+    show.add_argument("--config", metavar="FILE", type=Path, help="default: as for run")
+    show.add_argument("--all", action="store_true", help="defaults too")
+    show.add_argument("--json", action="store_true", help="print one JSON object")
+    add_pool_arguments(show)
+    add_device_arguments(show)
     explain = actions.add_parser("explain", help="what a key does, takes, and is by default")
     explain.set_defaults(action=_explain)
     explain.add_argument(
@@ -147,12 +157,7 @@ def _check(options: argparse.Namespace) -> int:
     if path is None:
         complain(f"{_PROGRAM}: there is no configuration; `stratum-client config init` writes one")
         return EXIT_WRONG
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST)
-            mode = os.fstat(file.fileno()).st_mode
-    except OSError as error:
-        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+    data, mode = _data_of(path)
     found = findings_in(data, name=str(path), environ=os.environ, directory=path.parent)
     warnings = list(found.warnings)
     if mode & 0o004 and found.config and found.config.secrets and b"password = " in data:
@@ -179,6 +184,48 @@ def _tell_findings(
         tell(f"ok       {path}: {pools} pool(s), {devices or 'no'} device(s) configured")
     else:
         tell(f"{len(found.errors)} error(s) in {path}")
+
+
+# --- show ---
+
+
+def _show(options: argparse.Namespace) -> int:
+    path = options.config or find_config()
+    data = _data_of(path)[0] if path else b""
+    name, directory = str(path or "configuration"), path.parent if path else Path()
+    draft = draft_of(data, name=name, environ=os.environ)
+    config = with_arguments(
+        read_config(data, name=name, environ=os.environ, directory=directory),
+        pools=pools_of(options),
+        devices=options.devices,
+        environ=os.environ,
+    )
+    given = (("pool", options.pools), ("device", options.devices))
+    replaced = frozenset(table for table, arguments in given if arguments)
+    rows = Settings(config, draft, explanations(example_text()), replaced).shown()
+    rows = tuple(row for row in rows if options.all or options.json or row.origin != DEFAULT)
+    if options.json:
+        found = {row.name: {"value": row.value, "from": row.origin} for row in rows}
+        tell(json.dumps({"file": str(path) if path else None, "settings": found}))
+        return EXIT_OK
+    if not path:
+        tell("# there is no configuration file")
+    width = max((len(f"{row.name} = {row.value}") for row in rows), default=0)
+    for row in rows:
+        setting = f"{row.name} = {row.value}"
+        tell(f"{setting:<{min(width, 60)}}  # {row.origin}")
+    for warning in config.warnings:
+        complain(f"warning: {warning}")
+    return EXIT_OK
+
+
+def _data_of(path: Path) -> tuple[bytes, int]:
+    """Return the content of a file and its mode; raise ConfigError."""
+    try:
+        with path.open("rb") as file:
+            return file.read(_LARGEST), os.fstat(file.fileno()).st_mode
+    except OSError as error:
+        raise ConfigError(path, f"cannot be read: {error.strerror}") from error
 
 
 # --- explain ---
