@@ -249,7 +249,7 @@ class ChainSetup:
             case Do.FORGET_ADDRESSES:
                 yield Send(data=self.spec.commands.encode(ChainInactive()))
             case Do.SET_ADDRESSES:
-                yield from self._set_addresses()
+                yield from self._set_addresses(self.found)
             case Do.SET_TICKET:
                 yield Send(data=self.ticket_frame())
             case Do.SET_VERSIONS:
@@ -262,12 +262,21 @@ class ChainSetup:
                 yield from self._switch_baud()
 
     def _count(self) -> Iterator[Action]:
-        """Count the chips, again if some are missing: a lost answer must not cost a chip."""
-        self._heard = 0
+        """Count the chips, again if some are missing: a lost answer must not cost a chip.
+
+        Those behind one that has lost its address hear nothing, so all get addresses before, and
+        hear once more what came before the count.
+        """
+        steps = self.spec.bring_up
+        before = steps[: steps.index(Do.COUNT_CHIPS)]
+        self._heard, wanted = 0, max(self.expected, self.found)
         for _ in range(_COUNTS):
             yield from self._count_once()
-            if not 0 < self._heard < self.expected:
+            if not 0 < self._heard < wanted:
                 break
+            yield Send(data=self.spec.commands.encode(ChainInactive()))
+            yield from self._set_addresses(wanted)
+            yield from self._perform(before, self.mhz)
         self.found = self._heard or self.found
 
     def _count_once(self) -> Iterator[Action]:
@@ -292,9 +301,9 @@ class ChainSetup:
             yield Send(data=b"")
         self._ids = self._asked = None
 
-    def _set_addresses(self) -> Iterator[Action]:
-        interval = self.spec.address_interval(self.found)
-        for chip in range(self.found):
+    def _set_addresses(self, chips: int) -> Iterator[Action]:
+        interval = self.spec.address_interval(chips)
+        for chip in range(chips):
             yield Send(data=self.spec.commands.encode(SetAddress(address=chip * interval)))
 
     def _block(self, writes: Iterable[RegisterWrite], chip: int) -> Send:

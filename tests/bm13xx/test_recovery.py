@@ -146,6 +146,22 @@ async def test_a_chip_that_missed_its_address_is_noticed_before_there_is_work(
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("model", ["bm1384", "bm1370"])
+async def test_chips_behind_one_that_has_lost_its_address_are_counted_all_the_same(
+    model: str,
+) -> None:
+    rig = Rig(model, chips=3, frequency=100)
+    for chip in rig.emulated.chain.chips:
+        chip.deactivate()
+
+    async with rig.running():
+        await rig.miner.solved(3)
+        stats = rig.device.stats()
+
+    assert (stats.details["starts"], stats.details["chips_missing"]) == (1, 0)
+
+
+@pytest.mark.virtual_time
 async def test_chips_that_never_answer_at_their_addresses_mine_after_a_second_start() -> None:
     rig = Rig("bm1370", chips=2, frequency=100)
     question = CHIPS["bm1370"].commands.encode(ReadRegister(register=0, address=128))
