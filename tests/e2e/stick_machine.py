@@ -62,7 +62,7 @@ HASHES = 30_000.0
 NAMES = tuple(name for name in registry.names() if name in STICKS)
 """Every stick that there is a driver for."""
 
-PATIENCE = 180.0
+PATIENCE = 60.0
 """Seconds; the slowest step of a silent chain's recovery is well within them."""
 
 
