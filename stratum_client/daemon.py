@@ -99,7 +99,6 @@ class Daemon:
             log=log_for("pool"),
             hashrates=self.hashrates,
             give_up=self._give_up,
-            rims=self._rims,
         )
         self._service = service
         self._lag = LoopLag(log_for("daemon"))
