@@ -23,6 +23,7 @@ from stratum_client.setting_kinds import printable
 FILE_NAME = "stratum-client.toml"
 
 _LARGEST = 1 << 20
+_HARDWARE = ("rig", "state_dir", "device")
 
 
 def find_config(
@@ -99,6 +100,18 @@ def read_config(
     calendars = tuple(replace(one, file=directory / one.file) for one in config.calendars)
     warnings = (*draft.warnings, *secrets.warnings)
     return replace(config, pools=pools, calendars=calendars, warnings=warnings)
+
+
+def load_hardware(path: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Return what the file ``path`` says of devices and the state directory; raise ConfigError.
+
+    For who must reach the boards even where a pool or a password is wrong.
+    """
+    draft = draft_of(path.read_bytes(), name=str(path), environ=environ)
+    wanted = {key: draft.document[key] for key in _HARDWARE if key in draft.document}
+    config = config_of(wanted, draft.origins, Secrets(environ, path.parent))
+    state_dir = path.parent / config.state_dir if config.state_dir else None
+    return replace(config, path=path, state_dir=state_dir)
 
 
 def config_of(document: dict[str, object], origins: Origins, secrets: Secrets) -> Config:

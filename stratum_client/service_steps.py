@@ -200,7 +200,7 @@ def done(step: Step, machine: Machine) -> str:
 def _write(step: WriteFile, machine: Machine) -> str:
     path = machine.place(step.path)
     if step.keep and path.exists():
-        return f"kept as it is{_unreadable(path, step, machine)}"
+        return f"kept as it is{_shared(path, step, machine)}"
     if path.exists() and path.read_text(errors="replace") == step.text:
         return "is so already"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -216,12 +216,15 @@ def _write(step: WriteFile, machine: Machine) -> str:
     return "done"
 
 
-def _unreadable(path: Path, step: WriteFile, machine: Machine) -> str:
-    """Return what to do where the service could not read a file that somebody else made."""
-    status = path.stat()
-    is_for_group = status.st_mode & 0o040 and status.st_gid == machine.group_id(step.group)
-    if is_for_group or status.st_mode & 0o004 or not step.group:
+def _shared(path: Path, step: WriteFile, machine: Machine) -> str:
+    """Let the service read a file that root made before; return what is to be told."""
+    status, group = path.stat(), machine.group_id(step.group)
+    if status.st_mode & 0o004 or (status.st_mode & 0o040 and status.st_gid == group):
         return ""
+    is_roots = (status.st_uid, status.st_gid) == (0, 0) and status.st_mode & 0o040
+    if is_roots and group is not None and os.geteuid() == 0:
+        os.chown(path, -1, group)
+        return f"; its group is {step.group} now"
     fix = f"sudo chgrp {step.group} {step.path} && sudo chmod 640 {step.path}"
     return f"; the service cannot read it, so run: {fix}"
 

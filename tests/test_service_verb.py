@@ -240,6 +240,36 @@ def test_a_configuration_that_the_service_cannot_read_is_told(tmp_path: Path) ->
     assert said.endswith("sudo chgrp stratum-client /etc/x && sudo chmod 640 /etc/x")
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_configuration_that_root_made_before_is_shared_with_the_service(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/group").write_text("stratum-client:x:4321:\n")
+    (tmp_path / "etc/x").write_text("mine")
+    (tmp_path / "etc/x").chmod(0o640)
+    step = WriteFile(path="/etc/x", text="", group="stratum-client", keep=True)
+
+    said = done(step, Machine(root=tmp_path))
+
+    assert said == "kept as it is; its group is stratum-client now"
+    assert (tmp_path / "etc/x").stat().st_gid == 4321
+    assert (tmp_path / "etc/x").read_text() == "mine"
+    assert done(step, Machine(root=tmp_path)) == "kept as it is"
+
+
+def test_a_wrong_pool_keeps_no_board_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "f"
+    path.write_text(f'{CONFIG}password_file = "credential:gone"\n[[device]]\ndriver = "cpu"\n')
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+
+    assert main(["devices", "safe-off", "--config", str(path)]) == 0
+
+    said = capsys.readouterr()
+    assert "cpu has no power that could be switched" in said.out
+    assert "passed over, as boards come first" in said.err
+
+
 def test_a_file_that_cannot_be_written_is_an_error_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "etc").touch()
 

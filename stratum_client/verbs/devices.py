@@ -15,7 +15,7 @@ from stratum_client.clock import SystemClock
 from stratum_client.config import Config, LogConfig
 from stratum_client.config_arguments import with_arguments
 from stratum_client.config_checks import default_device_name, distinct
-from stratum_client.config_file import find_config, load_config
+from stratum_client.config_file import find_config, load_config, load_hardware
 from stratum_client.device_finder import taken, verdicts
 from stratum_client.device_listing import (
     device_lines,
@@ -164,7 +164,7 @@ def _words(options: argparse.Namespace) -> str:
 
 
 def _safe_off(options: argparse.Namespace) -> int:
-    config = _config(options)
+    config = _config(options, boards_first=True)
     configure_logging(LogConfig(), stream=sys.stderr, secrets=config.secrets)
     if options.force:
         return _switch_off(config)
@@ -200,9 +200,19 @@ def _switch_off(config: Config) -> int:
     return EXIT_FAILED if any(outcome.problem for outcome in outcomes) else EXIT_OK
 
 
-def _config(options: argparse.Namespace) -> Config:
-    """Return the settings, those of the command line put in."""
-    config = load_config(options.config or find_config())
+def _config(options: argparse.Namespace, *, boards_first: bool = False) -> Config:
+    """Return the settings, those of the command line put in.
+
+    With ``boards_first`` a mistake elsewhere than in devices is told and passed over.
+    """
+    path = options.config or find_config()
+    try:
+        config = load_config(path)
+    except ConfigError as error:
+        if not (boards_first and path and path.is_file()):
+            raise
+        config = load_hardware(path)
+        complain(f"stratum-client devices: passed over, as boards come first: {error}")
     return with_arguments(config, devices=getattr(options, "devices", ()), environ=os.environ)
 
 
