@@ -15,7 +15,9 @@ from stratum_client.setting_kinds import VERSION_MASK, Kind, Section, settings_o
 
 T = TypeVar("T")
 
-_LEFT_OUT = {"tls", "proxy", "network", "state_dir", "log", "rig", "device", "ledger"}
+_LEFT_OUT = {"tls", "proxy", "network", "state_dir", "log", "rig", "device", "ledger"} | {
+    *("window", "schedule", "calendar"),
+}
 _PLAIN = (bool, int, float, str)
 
 
