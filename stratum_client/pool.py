@@ -21,6 +21,7 @@ from stratum_client.errors import (
     PoolRefusedError,
     StratumError,
 )
+from stratum_client.failure_telling import FailureTelling, HeldLog
 from stratum_client.habits import PoolHabits
 from stratum_client.job import Job, SessionId
 from stratum_client.miner import Miner
@@ -99,7 +100,9 @@ class Pool:
         self.tended_at = clock.monotonic()  # the last dial or tick
         self._miner = miner
         self._clock = clock
-        self._log = log
+        self._log = HeldLog(log)
+        self._failures = FailureTelling()
+        self._has_lived = False  # the session that is, or was last, has brought a job
         self._hashrate = hashrate
         self._rim = rim or PlainPoolRim()
         self._watcher = watcher or NobodyWatches()
@@ -123,7 +126,7 @@ class Pool:
                 self._watcher.session_ended(self.config.name, error)
                 pause = self._pause_after(error)
                 self.problem = str(error)
-                self._log.warning("pool.lost", error=str(error), retry_in=round(pause, 1))
+                self._tell_failure(str(error), retry_in=round(pause, 1))
                 self.state = PoolState.DISCONNECTED
                 await self._rim.pause(pause)
         finally:
@@ -193,6 +196,22 @@ class Pool:
         finally:
             self._ended(connection)
             await connection.finish()
+
+    def _tell_failure(self, error: str, *, retry_in: float) -> None:
+        """Log why a session ended; of those that brought no job, each reason once an hour."""
+        lived, self._has_lived = self._has_lived, False
+        if lived:
+            self._failures.forget()
+            self._log.warning("pool.lost", error=error, retry_in=retry_in)
+            return
+        times = self._failures.times(error, self._clock.monotonic())
+        if times is None:
+            self._log.drop()
+        else:
+            self._log.release()
+            count = {"repeated": times} if times > 1 else {}
+            self._log.warning("pool.lost", error=error, retry_in=retry_in, **count)
+        self._log.hold()  # nobody needs to read how the next attempt fails in the same way
 
     async def _next_target(self) -> tuple[PoolUrl, SessionOptions]:
         """Return where to dial and with what wishes; a redirect holds for one session."""
@@ -301,6 +320,8 @@ class Pool:
         if self._gone:
             self._gone.cancel()
             self._gone = None
+        self._has_lived = True
+        self._log.release()
         self.state = PoolState.MINING
         self.problem = ""
         self.difficulty = job.difficulty

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from drivers.api import Solution
-from stratum_client.config import PoolConfig
+from stratum_client.config import PayoutConfig, PoolConfig
 from stratum_client.connection import Connection
 from stratum_client.errors import ConnectError
 from stratum_client.job import Fate
@@ -156,6 +156,95 @@ async def test_a_pool_out_of_reach_is_dialled_for_ever_at_growing_pauses(
         longest = min(2.0**number, 60.0)
         assert longest / 2 <= pause <= longest
     assert 60 <= len(pauses) <= 130
+
+
+async def test_a_pool_that_is_dead_for_a_day_is_told_of_each_hour_with_a_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pools = SilentPools(None)
+
+    log = await hours(pools, monkeypatch, seconds=86_400.0)
+
+    first, *others = log.named("pool.lost")
+    assert "repeated" not in first
+    assert 22 <= len(others) <= 24
+    counts = [int(str(fields["repeated"])) for fields in others]
+    assert all(60 <= count <= 130 for count in counts)
+    assert 0 <= len(pools.dials) - 1 - sum(counts) <= 130, "each attempt is counted once"
+
+
+async def test_a_pool_left_for_its_payout_fills_no_log_and_keeps_its_problem_in_sight() -> None:
+    jobs = 0
+
+    def pay_others(request: Any) -> list[dict[str, Any]]:
+        nonlocal jobs
+        if request["method"] != "mining.authorize":
+            return granted(request)
+        jobs += 1
+        return [*granted(request), {"id": None, "method": "mining.notify", "params": NOTIFY}]
+
+    payout = PayoutConfig(address="1BoatSLRHtKNngkdXEeobR76b53LETtpyT", on_mismatch="leave")
+    log, clock = RecordingLog(), LoopClock()
+    url = parse_pool_url("127.0.0.1:1")
+    pool = Pool(
+        PoolConfig(name="pool", url=url, user="a", payout=payout),
+        Miner(clock),
+        clock=clock,
+        random=Random(1),
+        log=log,
+        hashrate=lambda: 0.0,
+        rim=Dialled(pay_others),
+    )
+    async with asyncio.TaskGroup() as group:
+        talking = group.create_task(pool.run())
+        await asyncio.sleep(6 * 3600.0)
+        problem = pool.snapshot(clock.monotonic()).problem
+        talking.cancel()
+
+    assert jobs > 200
+    assert 5 <= len(log.named("pool.lost")) <= 7
+    assert len(log.events) <= 8 * 7
+    assert "no output of the coinbase pays 1BoatSLRHtKNngkdXEeobR76b53LETtpyT" in problem
+
+
+async def test_another_failure_is_told_at_once_and_the_first_one_too_after_the_pool_lived() -> None:
+    logins: list[Any] = []
+    refusals, lived = range(4, 7), 8
+
+    def act(request: Any) -> list[dict[str, Any]]:
+        if request["method"] != "mining.authorize":
+            return granted(request)
+        logins.append(request)
+        if len(logins) in refusals:
+            return refused(request)
+        if len(logins) == lived:
+            return [*granted(request), {"id": None, "method": "mining.notify", "params": NOTIFY}]
+        return granted(request)
+
+    log, clock = RecordingLog(), LoopClock()
+    config = PoolConfig(name="pool", url=parse_pool_url("127.0.0.1:1"), user="a")
+    pool = Pool(
+        config,
+        Miner(clock),
+        clock=clock,
+        random=Random(1),
+        log=log,
+        hashrate=lambda: 0.0,
+        rim=Dialled(act),
+    )
+    async with asyncio.TaskGroup() as group:
+        talking = group.create_task(pool.run())
+        await asyncio.sleep(3000.0)
+        talking.cancel()
+
+    told = [str(fields["error"]) for fields in log.named("pool.lost")]
+    assert told[0] == "no job within 60 s"
+    assert "refused" in told[1]
+    assert "silent" in told[2]
+    assert told[3] == told[0]
+    assert len(told) == 4
+    assert len(log.named("job.new")) == 1
+    assert len(log.named("pool.authorized")) == 3, "of the first, the one that lived, the next"
 
 
 async def test_other_deadlines_hold_from_the_next_attempt_on(

@@ -11,6 +11,7 @@ from stratum_client.emulated_pool.known_pools import PROFILES
 from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.job import Fate
+from stratum_client.rims import PlainPoolRim
 from stratum_client.stats import PoolState
 from tests.e2e.rig import DIFFICULTY, SHORT, mining
 
@@ -171,14 +172,23 @@ async def test_every_block_found_reaches_the_pool() -> None:
     bench.assert_tallies_agree()
 
 
-async def test_a_wrong_password_is_tried_again_with_long_pauses_and_never_given_up() -> None:
+async def test_a_wrong_password_is_tried_again_with_long_pauses_and_never_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pauses: list[float] = []
+
+    async def pause(rim: PlainPoolRim, seconds: float) -> None:
+        pauses.append(seconds)
+        await asyncio.sleep(seconds)
+
+    monkeypatch.setattr(PlainPoolRim, "pause", pause)
     settings = settings_of("plain", users={"account": "right"})
     waits = replace(SHORT, authorize_retry=0.02, authorize_retry_cap=0.1)
     async with mining(settings, password="wrong", deadlines=waits) as bench:
-        await bench.until(lambda: len(bench.log.named("pool.lost")) >= 6)
+        await bench.until(lambda: len(pauses) >= 6)
 
-    pauses = [float(str(fields["retry_in"])) for fields in bench.log.named("pool.lost")]
     assert max(pauses) <= 0.1
+    assert len(bench.log.named("pool.lost")) == 1, "the same each time"
     assert bench.theirs.shares == 0
     assert bench.ours.solutions == 0, "nothing is mined before the pool knows us"
 
