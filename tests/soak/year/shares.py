@@ -168,8 +168,9 @@ class ShareWatch:
     # --- inside ---
 
     def _check_staleness(self, link: Link, share: Followed) -> None:
-        """Only news that was still on its way excuses a stale share of this link."""
-        if share.solved_at >= link.begun_at and link.news_told == share.heard:
+        """Only news that was still on its way, or never set out, excuses a stale share."""
+        is_told = link.news_told == share.heard and not link.is_mute
+        if share.solved_at >= link.begun_at and is_told:
             self._breach(f"{share} was sent although it was known to be stale")
 
     def _known(self, nonce: int, what: str) -> Followed:
