@@ -99,6 +99,7 @@ class Daemon:
             log=log_for("pool"),
             hashrates=self.hashrates,
             give_up=self._give_up,
+            rims=self._rims,
         )
         self._service = service
         self._lag = LoopLag(log_for("daemon"))
@@ -156,6 +157,7 @@ class Daemon:
             devices=self.fleet,
             windows=self._windows,
             log=log_for("config"),
+            rims=self._rims,
         )
         self._socket = (
             ControlSocket(state_dir, self._handlers(), log_for("control")) if state_dir else None

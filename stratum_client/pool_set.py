@@ -17,8 +17,10 @@ from stratum_client.job import Job
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
 from stratum_client.pool_health import Loss, Tip, loss_of
+from stratum_client.pool_order import PoolOrder, PoolVerb
 from stratum_client.pool_plan import PoolPlan
 from stratum_client.pool_watcher import PoolWatcher
+from stratum_client.rims import PlainRims, Rims, Timer
 from stratum_client.stats import PoolState, PoolStats
 
 LATE_NONCES = 0.5
@@ -55,6 +57,7 @@ class PoolSet:
         log: Log,
         hashrates: Callable[[], Mapping[str, float]],
         give_up: Callable[[], None],
+        rims: Rims | None = None,
     ) -> None:
         now = clock.monotonic()
         self._work = work
@@ -62,14 +65,15 @@ class PoolSet:
         self._make_pool = make_pool
         self._clock = clock
         self._log = log
-        self._hashrates = hashrates
+        self._rims = rims or PlainRims()
+        self._hashrates = self._rims.hashrates(hashrates)
         self._give_up = give_up
         self._policy = PoolPolicy(work, now)
         self._plan = PoolPlan(now)
         self._members: dict[str, _Member] = {}
         self._leaving: dict[str, Pool] = {}
         self._group: asyncio.TaskGroup | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: Timer | None = None
         for config in configs:
             self._take_in(config)
         self._decision = self._policy.decide(now)
@@ -110,6 +114,10 @@ class PoolSet:
         quotas = self._policy.quotas(self._decision.serving or self._policy.names)
         return quotas[name] / sum(quotas.values()) if name in quotas else 1.0
 
+    def is_leaving(self, name: str) -> bool:
+        """Return whether a pool of that name was removed and is still closing."""
+        return name in self._leaving
+
     def snapshot(self, now: float) -> tuple[PoolStats, ...]:
         """Return what is to be told of each pool."""
         return tuple(self._snapshot(name, now) for name in self._policy.names)
@@ -125,12 +133,14 @@ class PoolSet:
             self._named(name)
             if not self._policy.is_enabled(name):
                 raise PoolOrderError(f"pool {name} is disabled: enable it first")
+        self._rims.ordered(PoolOrder(verb=PoolVerb.USE, pool=name or ""))
         self._policy.use(name)
         self._decide()
 
     def enable(self, name: str) -> None:
         """Let a pool take part again."""
         member = self._named(name)
+        self._rims.ordered(PoolOrder(verb=PoolVerb.ENABLE, pool=name))
         self._policy.enable(name, self._clock.monotonic())
         if (connection := member.pool.shares.connection) and connection.session.current_job:
             self.job_arrived(name, connection.session.current_job)
@@ -139,6 +149,7 @@ class PoolSet:
     def disable(self, name: str) -> None:
         """Let a pool take no part; a choice of it by hand ends."""
         self._named(name)
+        self._rims.ordered(PoolOrder(verb=PoolVerb.DISABLE, pool=name))
         self._policy.disable(name)
         self._decide()
 
@@ -148,6 +159,8 @@ class PoolSet:
             raise PoolOrderError(f"there is a pool called {config.name} already")
         if config.name in self._leaving:
             raise PoolOrderError(f"the last pool called {config.name} is still closing: try again")
+        order = PoolOrder(verb=PoolVerb.ADD, pool=config.name, config=config, enabled=enabled)
+        self._rims.ordered(order)
         self._take_in(config)
         if not enabled:
             self._policy.disable(config.name)
@@ -159,6 +172,7 @@ class PoolSet:
         ``comes_back``: it will be added again, with other settings.
         """
         member = self._named(name)
+        self._rims.ordered(PoolOrder(verb=PoolVerb.REMOVE, pool=name, comes_back=comes_back))
         self._policy.remove(name, comes_back=comes_back)
         del self._members[name]
         self._leaving[name] = member.pool
@@ -172,18 +186,21 @@ class PoolSet:
         """Put the pools, all of them, into this order."""
         if sorted(names) != sorted(self._members):
             raise PoolOrderError(f"name each pool once: {', '.join(self._members)}")
+        self._rims.ordered(PoolOrder(verb=PoolVerb.ARRANGE, names=tuple(names)))
         self._policy.arrange(names)
         self._decide()
 
     def adjust(self, config: PoolConfig) -> None:
         """Give a pool other settings without a new session: deadlines hold from the next one on."""
         member = self._named(config.name)
+        self._rims.ordered(PoolOrder(verb=PoolVerb.ADJUST, pool=config.name, config=config))
         member.pool.adjust(config)
         self._policy.adjust(config.name, quota=config.quota, patience=config.deadlines.failover)
         self._decide(anew=True)
 
     def configure(self, work: WorkConfig) -> None:
         """Go by other settings from now on."""
+        self._rims.ordered(PoolOrder(verb=PoolVerb.CONFIGURE, work=work))
         self._work = work
         self._miner.hold_jobs = work.no_pool_action == "hold"
         self._policy.configure(work)
@@ -275,8 +292,7 @@ class PoolSet:
             at for at in (self._decision.next_change, self._plan.next_turn) if at is not None
         ]
         if moments:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(max(min(moments) - now, 0.0), self._time_is_up)
+            self._timer = self._rims.later(max(min(moments) - now, 0.0), self._time_is_up)
 
     def _time_is_up(self) -> None:
         now, turn = self._clock.monotonic(), self._plan.next_turn

@@ -36,6 +36,7 @@ from stratum_client.config_schedule import ScheduleConfig
 from stratum_client.config_work import WorkConfig
 from stratum_client.control.schedule import Schedule
 from stratum_client.errors import ConfigError, PoolOrderError
+from stratum_client.rims import PlainRims, Rims
 
 _READ_WAIT = 8.0
 
@@ -121,6 +122,7 @@ class Reload:
         devices: Devices,
         windows: Windows | None = None,
         log: Log,
+        rims: Rims | None = None,
     ) -> None:
         self.config = config
         self._settings = settings
@@ -129,6 +131,7 @@ class Reload:
         self._windows = windows
         self._prepared: Schedule | None = None
         self._log = log
+        self._rims = rims or PlainRims()
         self._turn = asyncio.Lock()
         self._signalled = asyncio.Event()
 
@@ -186,6 +189,7 @@ class Reload:
         try:
             async with asyncio.timeout(_READ_WAIT):
                 new = await asyncio.to_thread(self._settings.load)
+                self._rims.configured(new)
                 if self._windows:
                     kept = replace(new, rig=self.config.rig)
                     self._prepared = await asyncio.to_thread(self._windows.prepared, kept)

@@ -9,13 +9,27 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from drivers.api import Miner, PortInfo, Setpoint
+from stratum_client.config import Config
 from stratum_client.errors import StratumError
+from stratum_client.pool_order import PoolOrder
 
 if TYPE_CHECKING:
     from drivers.transports.tap import PortTap
 
 Way = Callable[[asyncio.Protocol], Awaitable[object]]
 """How to dial: connects a protocol, or raises ConnectError."""
+
+
+Rates = Mapping[str, float]
+"""H/s of each device that hashes."""
+
+
+class Timer(Protocol):
+    """Something that is to be called later."""
+
+    def cancel(self) -> None:
+        """Call it no more."""
+        ...
 
 
 class PoolRim(Protocol):
@@ -43,6 +57,22 @@ class Rims(Protocol):
 
     def hashrate(self, pool: str, measured: Callable[[], float]) -> Callable[[], float]:
         """Return what tells the pool ``pool`` the rig's hash rate; called once a tick."""
+        ...
+
+    def hashrates(self, measured: Callable[[], Rates]) -> Callable[[], Rates]:
+        """Return what tells the H/s by which work is dealt to pools."""
+        ...
+
+    def configured(self, config: Config) -> None:
+        """Take note of settings that were read again, before anything of them is used or logged."""
+        ...
+
+    def ordered(self, order: PoolOrder) -> None:
+        """Take note of an order about pools that makes sense, before it is obeyed."""
+        ...
+
+    def later(self, seconds: float, decide: Callable[[], None]) -> Timer:
+        """Call ``decide`` after ``seconds``: what pools do may change by time alone then."""
         ...
 
     def miner(self, device: str, miner: Miner) -> Miner:
@@ -98,6 +128,20 @@ class PlainRims:
     def hashrate(self, pool: str, measured: Callable[[], float]) -> Callable[[], float]:  # noqa: ARG002 - all are alike
         """Return ``measured``."""
         return measured
+
+    def hashrates(self, measured: Callable[[], Rates]) -> Callable[[], Rates]:
+        """Return ``measured``."""
+        return measured
+
+    def configured(self, config: Config) -> None:
+        """Take no note."""
+
+    def ordered(self, order: PoolOrder) -> None:
+        """Take no note."""
+
+    def later(self, seconds: float, decide: Callable[[], None]) -> Timer:
+        """Call ``decide`` after ``seconds``."""
+        return asyncio.get_running_loop().call_later(seconds, decide)
 
     def miner(self, device: str, miner: Miner) -> Miner:  # noqa: ARG002 - all are alike
         """Return ``miner``."""

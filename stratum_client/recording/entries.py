@@ -63,6 +63,10 @@ class What(StrEnum):
     CLOSE = "close"
     # daemon
     SHARES = "shares"
+    CONFIGURED = "configured"
+    ORDER = "order"
+    MOMENT = "moment"
+    HASHRATES = "hashrates"
     STOPPING = "stopping"
     GAP = "gap"
     END = "end"
@@ -97,6 +101,13 @@ class Entry:
         value = self.fields.get(key, 0.0)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise EntryError(f'"{key}" is not a number')
+        return value
+
+    def flag(self, key: str) -> bool:
+        """Return whether a field is true; raise EntryError."""
+        value = self.fields.get(key, False)
+        if not isinstance(value, bool):
+            raise EntryError(f'"{key}" is neither true nor false')
         return value
 
     def text(self, key: str) -> str:

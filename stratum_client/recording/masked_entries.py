@@ -3,11 +3,14 @@
 import json
 from dataclasses import replace
 
+from stratum_client.config import Config
+from stratum_client.pool_order import PoolOrder
 from stratum_client.recording.entries import Entry, Rim, What
 from stratum_client.recording.masking import Masker
+from stratum_client.recording.recorded_config import learn, learn_pool, recorded_order
 
 _ENDS = {What.LOST, What.HANG_UP, What.STOP}
-_WORDLESS = {What.WORK, What.NO_WORK, What.FOUND, What.TOLD, What.TICK, What.HASHRATE}
+_WORDLESS = {What.WORK, What.NO_WORK, What.FOUND, What.TOLD, What.TICK, What.HASHRATE, What.MOMENT}
 
 
 class MaskedEntries:
@@ -24,6 +27,10 @@ class MaskedEntries:
         """Return what is to be written now."""
         if entry.rim is Rim.PORT and entry.what is not What.DEVICE:
             return [entry]
+        if entry.what is What.CONFIGURED:
+            return [self._configured(entry)]
+        if entry.what is What.ORDER:
+            return [self._order(entry)]
         if entry.what is What.IN:
             return self._received(entry)
         if entry.what is What.OUT:
@@ -39,6 +46,19 @@ class MaskedEntries:
         if length < len(data):
             self._held[entry.name] = replace(entry, data=data[length:])
         return [replace(entry, data=self._masker.masked(data[:length]))] if length else []
+
+    def _configured(self, entry: Entry) -> Entry:
+        config = entry.fields["config"]
+        assert isinstance(config, Config)
+        learn(config, self._masker)
+        return replace(entry, fields={})
+
+    def _order(self, entry: Entry) -> Entry:
+        order = entry.fields["order"]
+        assert isinstance(order, PoolOrder)
+        if order.config:
+            learn_pool(order.config, self._masker)
+        return replace(entry, fields=recorded_order(order, self._masker))
 
     def _rest(self, pool: str) -> list[Entry]:
         held = self._held.pop(pool, None)

@@ -48,6 +48,11 @@ class Masker:
         self._beginnings: list[list[re.Pattern[bytes]]] = []
         self._replacements: list[bytes] = []
 
+    @property
+    def keeps_users(self) -> bool:
+        """Return whether user names stay as they are."""
+        return self._keep_users
+
     def add_passwords(self, passwords: Iterable[str]) -> None:
         """Hide ``passwords`` from now on."""
         fresh = {word: HIDDEN for word in passwords if word not in PUBLIC_PASSWORDS}

@@ -13,6 +13,7 @@ from stratum_client.recording.entries import (
     decoded,
     entry_of,
 )
+from stratum_client.recording.recorded_config import order_of
 
 LARGEST = 1 << 32
 HEADER_DIGITS = 152
@@ -150,6 +151,8 @@ def _checked(entry: Entry) -> Entry:
             entry.number("work")
             for key in ("nonce", "version", "ntime"):
                 _check_digits(entry, key, 8)
+        case What.ORDER:
+            order_of(entry)
         case What.HASHRATE:
             entry.real("value")
         case What.GAP:

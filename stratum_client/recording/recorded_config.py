@@ -8,8 +8,10 @@ left out with the users' names.
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from stratum_client.config import Config
-from stratum_client.recording.entries import EntryError
+from stratum_client.config import Config, PoolConfig
+from stratum_client.config_work import WorkConfig
+from stratum_client.pool_order import PoolOrder, PoolVerb
+from stratum_client.recording.entries import Entry, EntryError
 from stratum_client.recording.masking import HIDDEN, PUBLIC_PASSWORDS, Masker
 from stratum_client.setting_kinds import VERSION_MASK, Kind, Section, settings_of
 
@@ -21,22 +23,87 @@ _LEFT_OUT = {"tls", "proxy", "network", "state_dir", "log", "rig", "device", "le
 _PLAIN = (bool, int, float, str)
 
 
-def recorded_config(config: Config, masker: Masker, *, keep_users: bool) -> dict[str, object]:
+def recorded_config(config: Config, masker: Masker) -> dict[str, object]:
     """Return the settings that a replay needs, users and passwords masked."""
-    content = _plain(config)
-    for pool, plain in zip(config.pools, content.get("pool", ()), strict=True):
-        public = pool.password in PUBLIC_PASSWORDS
-        plain["url"] = "#".join([str(pool.url), *sorted(pool.url.flags)])
-        plain["user"] = masker.user(pool.user)
-        plain["password"] = pool.password if public else HIDDEN
-        if not keep_users:
-            plain.pop("payout", None)
-    return content
+    pools = [_recorded_pool(pool, masker) for pool in config.pools]
+    return _plain(config) | ({"pool": pools} if pools else {})
+
+
+def recorded_order(order: PoolOrder, masker: Masker) -> dict[str, object]:
+    """Return an order about pools without the name of its pool, its settings masked likewise."""
+    fields: dict[str, object] = {"order": str(order.verb)}
+    if order.names:
+        fields["names"] = list(order.names)
+    if order.config:
+        fields["pool"] = _recorded_pool(order.config, masker)
+    if order.work:
+        fields["work"] = _plain(order.work)
+    if order.verb is PoolVerb.ADD:
+        fields["enabled"] = order.enabled
+    if order.comes_back:
+        fields["comes_back"] = True
+    return fields
+
+
+def learn(config: Config, masker: Masker) -> None:
+    """Let all secrets of a configuration be masked from now on."""
+    masker.add_passwords(config.secrets)
+    for pool in config.pools:
+        learn_pool(pool, masker)
+
+
+def learn_pool(pool: PoolConfig, masker: Masker) -> None:
+    """Let the user, the password and the address to be paid of a pool be masked from now on."""
+    masker.add_user(pool.user)
+    masker.add_passwords((pool.password,))
+    if pool.payout:
+        masker.add_user(pool.payout.address)
 
 
 def config_of(content: Mapping[str, object]) -> Config:
     """Return the settings in a header; raise EntryError. What is not known here is passed over."""
     return _read(Config, content)
+
+
+def order_of(entry: Entry) -> PoolOrder:
+    """Return the order that was noted; raise EntryError."""
+    if entry.text("order") not in set(PoolVerb):
+        raise EntryError(f'"order" is none of {", ".join(PoolVerb)}')
+    verb = PoolVerb(entry.text("order"))
+    names = entry.fields.get("names", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise EntryError('"names" is no list of names')
+    pool, work = _table(entry, "pool"), _table(entry, "work")
+    if verb in {PoolVerb.ADD, PoolVerb.ADJUST} and pool is None:
+        raise EntryError('an order without its "pool"')
+    if verb is PoolVerb.CONFIGURE and work is None:
+        raise EntryError('an order without its "work"')
+    return PoolOrder(
+        verb=verb,
+        pool=entry.name,
+        names=tuple(names),
+        config=None if pool is None else _read(PoolConfig, pool),
+        work=None if work is None else _read(WorkConfig, work),
+        enabled=entry.flag("enabled"),
+        comes_back=entry.flag("comes_back"),
+    )
+
+
+def _table(entry: Entry, key: str) -> Mapping[str, object] | None:
+    table = entry.fields.get(key)
+    if table is not None and not isinstance(table, dict):
+        raise EntryError(f'"{key}" is not a table')
+    return table
+
+
+def _recorded_pool(pool: PoolConfig, masker: Masker) -> dict[str, object]:
+    plain = _plain(pool)
+    plain["url"] = "#".join([str(pool.url), *sorted(pool.url.flags)])
+    plain["user"] = masker.user(pool.user)
+    plain["password"] = pool.password if pool.password in PUBLIC_PASSWORDS else HIDDEN
+    if not masker.keeps_users:
+        plain.pop("payout", None)
+    return plain
 
 
 def _plain(settings: object) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A recorder at the rims of one daemon: everything passes, and is noted with its time."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
@@ -10,15 +11,16 @@ from drivers.transports.tap import PortTap
 from stratum_client import __version__
 from stratum_client.config import Config
 from stratum_client.log_fields import Scrubber
+from stratum_client.pool_order import PoolOrder
 from stratum_client.recording.entries import FORMAT, Entry, Rim, What, encoded
 from stratum_client.recording.masked_entries import MaskedEntries
 from stratum_client.recording.masking import Masker
-from stratum_client.recording.recorded_config import recorded_config
+from stratum_client.recording.recorded_config import learn, recorded_config
 from stratum_client.recording.recorded_miner import RecordedMiner
 from stratum_client.recording.recorded_pool_rim import RecordedPoolRim
 from stratum_client.recording.recorded_ports import RecordedTap
 from stratum_client.recording.writer import DEFAULT_LIMIT, RecordingWriter, opened
-from stratum_client.rims import PoolRim
+from stratum_client.rims import PoolRim, Rates, Timer
 from stratum_client.tally import Tally
 
 
@@ -47,13 +49,10 @@ class Recorder:
         self._works = 0
         self._told_shares: dict[str, int] = {}
         masker = Masker(salt=secrets.token_bytes(16), keep_users=keep_users)
-        masker.add_passwords(config.secrets)
-        for pool in config.pools:
-            masker.add_user(pool.user)
-            masker.add_passwords((pool.password,))
+        learn(config, masker)
         self._writer = RecordingWriter(
             opened(path),
-            encoded(self._header(config, masker, keep_users=keep_users)),
+            encoded(self._header(config, masker)),
             formed=MaskedEntries(masker),
             warn=warn,
             limit=limit,
@@ -110,6 +109,33 @@ class Recorder:
 
         return noted
 
+    def hashrates(self, measured: Callable[[], Rates]) -> Callable[[], Rates]:
+        """Return ``measured``, noted at each call."""
+
+        def noted() -> Rates:
+            rates = measured()
+            self.note(Rim.DAEMON, What.HASHRATES, fields={"devices": dict(rates)})
+            return rates
+
+        return noted
+
+    def configured(self, config: Config) -> None:
+        """Note that settings were read again, and mask their secrets from now on."""
+        self.note(Rim.DAEMON, What.CONFIGURED, fields={"config": config})
+
+    def ordered(self, order: PoolOrder) -> None:
+        """Note an order; its secrets are masked with the rest, before anything is written."""
+        self.note(Rim.DAEMON, What.ORDER, order.pool, {"order": order})
+
+    def later(self, seconds: float, decide: Callable[[], None]) -> Timer:
+        """Call ``decide`` after ``seconds``, noted."""
+
+        def noted() -> None:
+            self.note(Rim.DAEMON, What.MOMENT)
+            decide()
+
+        return asyncio.get_running_loop().call_later(seconds, noted)
+
     def miner(self, device: str, miner: Miner) -> Miner:
         """Return ``miner``, all that it gives and gets noted."""
         return RecordedMiner(self, device, miner)
@@ -141,14 +167,14 @@ class Recorder:
         """Return the log of a component, its lines from info upwards noted."""
         return RecordedLog(self, component, self._log_for(component), {})
 
-    def _header(self, config: Config, masker: Masker, *, keep_users: bool) -> dict[str, object]:
+    def _header(self, config: Config, masker: Masker) -> dict[str, object]:
         return {
             "recording": FORMAT,
             "program": f"stratum-client {__version__}",
             "wall": self._clock.wall(),
             "monotonic": self._started,
             "extranonce2_start": 0,
-            "config": recorded_config(config, masker, keep_users=keep_users),
+            "config": recorded_config(config, masker),
         }
 
 

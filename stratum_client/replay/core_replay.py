@@ -13,17 +13,24 @@ from drivers.api import Miner, PortInfo, Setpoint, Solution, Work
 from drivers.transports.tap import PortTap
 from stratum_client.config import Config
 from stratum_client.daemon import Daemon
+from stratum_client.errors import PoolOrderError
+from stratum_client.pool_order import PoolOrder
 from stratum_client.recording.entries import Entry, Rim, What
 from stratum_client.recording.reader import Run
+from stratum_client.recording.recorded_config import order_of
 from stratum_client.replay.differences import Differences
 from stratum_client.replay.replay_loop import ReplayClock, SilentLog
+from stratum_client.replay.replay_orders import ReplayOrders, give
 from stratum_client.replay.replay_pool_rim import ReplayPoolRim
-from stratum_client.rims import PoolRim
+from stratum_client.rims import PoolRim, Rates, Timer
 
 TURN = 1e-6
 """Seconds between two entries at least, so that all that one causes is done before the next."""
 
-_OF_A_JOB = {What.HASHRATE, What.TOLD, What.WORK, What.NO_WORK}
+CLOSING_TURN, CLOSING_TURNS = 0.002, 10
+"""Seconds, and how often, to look whether a pool is closed that was: it looks every 10 ms."""
+
+_OF_A_JOB = {What.HASHRATE, What.HASHRATES, What.TOLD, What.WORK, What.NO_WORK}
 """What is noted between a job and the last device that is told of it."""
 
 
@@ -36,14 +43,14 @@ class CoreReplay:
         self.now: Mapping[str, int] = {}
         self._run = run
         self._config = config
-        self._rims = {
-            pool.name: ReplayPoolRim(partial(self._saw_closing, pool.name)) for pool in config.pools
-        }
+        self._rims: dict[str, ReplayPoolRim] = {}
+        self._orders = ReplayOrders(run)
         self._hashrates = _hashrates_of(run)
         self._works: dict[int, Work] = {}
         self._told: dict[str, int] = {}
         self._played: set[int] = set()
         self._index = 0
+        self._is_over = False
         self._is_stopping = False
         self._daemon: Daemon | None = None
         self._running: asyncio.Task[int] | None = None
@@ -57,25 +64,58 @@ class CoreReplay:
             log_for=lambda _: SilentLog(),
             rims=self,
         )
+        started = self._begin()
         async with asyncio.TaskGroup() as group:
             self._running = group.create_task(self._daemon.run(), name="daemon")
-            for index, entry in enumerate(self._run.entries):
-                if entry.what is What.GAP:
-                    break
-                self._index = index
-                if entry.what is What.DEVICE:
-                    self._seat(entry.name)
-                elif index not in self._played and entry.rim not in (Rim.PORT, Rim.LOG):
-                    await self._until(entry.at)
-                    await self._take(entry)
-            await self._until(0)
-            self._daemon.stop()
+            try:
+                await self._play_from(started)
+            finally:
+                self._stop()
+
+    async def _play_from(self, start: int) -> None:
+        for index, entry in enumerate(self._run.entries[start:], start):
+            if entry.what is What.GAP:
+                break
+            self._index = index
+            if entry.what is What.DEVICE:
+                self._seat(entry.name)
+            elif index not in self._played and entry.rim not in (Rim.PORT, Rim.LOG):
+                await self._until(entry.at)
+                await self._take(entry)
+        await self._until(0)
+
+    def _begin(self) -> int:
+        """Play what was before the daemon ran: choices taken up again; return where it did."""
+        for index, entry in enumerate(self._run.entries):
+            self._index = index
+            if entry.what is What.DEVICE:
+                self._seat(entry.name)
+            elif entry.what is What.ORDER:
+                self._obey(entry)
+            elif entry.rim is not Rim.LOG:
+                return index
+        return len(self._run.entries)
 
     # --- Rims ---
 
     def pool(self, name: str) -> PoolRim:
-        """Return the other side of a pool."""
+        """Return the other side of a pool, a new one for one that was added again."""
+        self._rims[name] = ReplayPoolRim(partial(self._saw_closing, name))
         return self._rims[name]
+
+    def hashrates(self, measured: Callable[[], Rates]) -> Callable[[], Rates]:  # noqa: ARG002 - the recording knows
+        """Return the hash rates that were measured then."""
+        return self._orders.next_hashrates
+
+    def configured(self, config: Config) -> None:
+        """Take no note."""
+
+    def ordered(self, order: PoolOrder) -> None:
+        """Take no note."""
+
+    def later(self, seconds: float, decide: Callable[[], None]) -> Timer:  # noqa: ARG002 - the recording knows
+        """Call ``decide`` when it was called then."""
+        return self._orders.wait(decide)
 
     def hashrate(self, pool: str, measured: Callable[[], float]) -> Callable[[], float]:  # noqa: ARG002 - the recording knows
         """Return the hash rate that was measured then."""
@@ -131,7 +171,7 @@ class CoreReplay:
                     self._differs_at(entry, then="we hung up", now="the connection goes on")
             case What.STOP:
                 self._check_surplus(entry.name, rim)
-                self._stop()
+                self._take_stop(entry, rim)
             case _:
                 self._let_happen(entry, rim)
 
@@ -183,14 +223,49 @@ class CoreReplay:
             rim.sent.clear()
             self._differs(f"pool {pool}", then="sends nothing more", now=now)
 
+    def _take_stop(self, entry: Entry, rim: ReplayPoolRim) -> None:
+        """Let a pool go as it went then: with the daemon, or alone."""
+        if self._is_over:
+            self._stop()
+        elif not rim.let_stop():
+            self._differs_at(entry, then="the pool is let go", now="nobody looks after it")
+
     def _stop(self) -> None:
         if not self._is_stopping and self._daemon:
             self._is_stopping = True
+            for rim in self._rims.values():
+                rim.set_free()
             self._daemon.stop()
 
     async def _take_of_daemon(self, entry: Entry) -> None:
-        if entry.what is not What.SHARES or not self._daemon:
-            return
+        match entry.what:
+            case What.SHARES:
+                await self._compare_shares(entry)
+            case What.ORDER:
+                await self._until_closed(entry)
+                self._obey(entry)
+            case What.MOMENT if not self._orders.let_decide():
+                self._differs("pools", then="are looked at", now="no time is awaited")
+            case What.STOPPING:
+                self._is_over = True
+
+    async def _until_closed(self, entry: Entry) -> None:
+        """Wait a little for the end of a pool of the same name, which had ended then."""
+        for _ in range(CLOSING_TURNS):
+            if not (self._daemon and self._daemon.pools.is_leaving(entry.name)):
+                return
+            await self._until(asyncio.get_running_loop().time() + CLOSING_TURN)
+
+    def _obey(self, entry: Entry) -> None:
+        assert self._daemon
+        order = order_of(entry)
+        try:
+            give(order, self._daemon.pools)
+        except PoolOrderError as error:
+            self._differs(f"pool {order.pool}", then=f"order to {order.verb}", now=str(error))
+
+    async def _compare_shares(self, entry: Entry) -> None:
+        assert self._daemon
         if self._is_stopping and self._running:
             await asyncio.wait([self._running])
         then = {str(key): entry.number(str(key)) for key in entry.fields}

@@ -6,6 +6,9 @@ from collections.abc import Callable
 from stratum_client.errors import ConnectError, StratumError
 from stratum_client.rims import Way
 
+LATEST = 1.0
+"""Seconds by which a pool's task may have ended later then than it is told to end now."""
+
 
 class ReplayPoolRim:
     """Implements `rims.PoolRim`; the player lets things happen."""
@@ -20,6 +23,9 @@ class ReplayPoolRim:
         """What was sent and has not been compared."""
         self.has_hung_up = False
         self._connection: asyncio.Protocol | None = None
+        self._is_free = False
+        self._is_told_to_stop = False
+        self._waiting: asyncio.Future[None] | None = None
         self._pause: asyncio.Future[None] | None = None
         self._answer: asyncio.Future[None] | None = None
         self._tick: asyncio.Future[None] | None = None
@@ -31,7 +37,7 @@ class ReplayPoolRim:
         self._connection, self.has_hung_up = connection, False
         self._is_closing = False
         try:
-            await self._answer
+            await self._until(self._answer)
         except ConnectError:
             self._connection = None
             raise
@@ -42,14 +48,43 @@ class ReplayPoolRim:
         """Return at the next tick of the recording, or where it saw that the connection is lost."""
         self._lost = lost
         self._tick = asyncio.get_running_loop().create_future()
-        await self._tick
+        await self._until(self._tick)
 
     async def pause(self, seconds: float) -> None:  # noqa: ARG002 - the recording knows
         """Return when the recording dials."""
         self._pause = asyncio.get_running_loop().create_future()
-        await self._pause
+        await self._until(self._pause)
+
+    async def _until(self, happened: asyncio.Future[None]) -> None:
+        """Wait for what the player lets happen; the end of the pool's task is such a thing, too.
+
+        Raises CancelledError when the recording ends the task, whoever has cancelled it before.
+        """
+        self._waiting = happened
+        while not happened.done():
+            try:
+                patience = LATEST if self._is_told_to_stop else None
+                done, _ = await asyncio.wait([happened], timeout=patience)
+                if not done:
+                    happened.cancel()
+            except asyncio.CancelledError:
+                if self._is_free:
+                    raise
+                self._is_told_to_stop = True
+        self._is_told_to_stop = self._is_told_to_stop and not happened.cancelled()
+        happened.result()
 
     # --- what the player lets happen; each returns whether it could ---
+
+    def let_stop(self) -> bool:
+        """Let the pool's task end."""
+        return self._waiting is not None and self._waiting.cancel()
+
+    def set_free(self) -> None:
+        """Let the pool's task end whenever it is told to from now on."""
+        self._is_free = True
+        if self._is_told_to_stop:
+            self.let_stop()
 
     def end_pause(self) -> bool:
         """Let the pool dial."""

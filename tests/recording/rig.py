@@ -72,6 +72,11 @@ class _Told:
         self.listener.job_changed(clean=clean)
 
 
+def recorded_place(recorder: Recorder, seat: Seat) -> Seat:
+    """Return ``seat`` with a recorder in front of it."""
+    return _Place(recorder, seat)  # type: ignore[return-value]  # a seat as far as it goes
+
+
 @contextlib.asynccontextmanager
 async def recorded(
     file: Path, *, settings: PoolSettings | None = None, **options: Any
@@ -105,7 +110,7 @@ async def recorded(
         hashers = []
         for name in ("first", "second"):
             recorder.opening(name, "test", PortInfo(), {})
-            hashers.append(LoopHasher(_Place(recorder, miner.seat(name))))  # type: ignore[arg-type]  # a seat as far as it goes
+            hashers.append(LoopHasher(recorded_place(recorder, miner.seat(name))))
         try:
             async with asyncio.TaskGroup() as group:
                 talking = group.create_task(pool.run())
