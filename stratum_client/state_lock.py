@@ -20,6 +20,11 @@ from stratum_client.errors import ConfigError
 
 LOCK_NAME = "lock"
 
+DISK_TROUBLE = frozenset(
+    {errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EUCLEAN, errno.ENODEV}
+)
+"""What a disk says that has failed or is full, where nobody's settings are wrong."""
+
 _LONGEST = 4096
 _YEAR_3000 = 32_503_680_000
 
@@ -69,11 +74,25 @@ def default_state_dir(environ: Mapping[str, str] = os.environ) -> Path:
 
 
 class StateDir:
-    """A state directory that is ours until `close`, or until the process ends."""
+    """A state directory that is ours until `close`, or until the process ends.
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    ``problem`` says why nothing can be kept there, in words; empty if it can. ``descriptor`` is
+    None where there was nothing to lock.
+    """
+
+    def __init__(self, path: Path, descriptor: int | None, *, problem: str = "") -> None:
         self.path = path
+        self.problem = problem
         self._descriptor: int | None = descriptor
+
+    @property
+    def warning(self) -> str:
+        """Return in plain words what it means to have a ``problem``."""
+        return (
+            f"NOTHING CAN BE KEPT in {self.path}: {self.problem}. It is mined all the same, but"
+            " without share ledger, control socket and remembered orders. Look after the disk, or"
+            " set state_dir to another one, then restart"
+        )
 
     def close(self) -> None:
         """Let others have it; may be called twice."""
@@ -96,14 +115,22 @@ class StateDir:
 def lock_state_dir(path: Path, *, program: str = "stratum-client", now: float) -> StateDir:
     """Return the state directory ``path``, locked, made with mode 0700 if it is not there.
 
-    ``program`` and ``now`` (seconds since 1970) are what others are told of us. Raises
-    StateDirInUseError when somebody else has it, ConfigError when it cannot be used at all.
+    ``program`` and ``now`` (seconds since 1970) are what others are told of us. On a disk that has
+    failed or is full it may have a ``problem``; what can be locked there is locked all the same.
+    Raises StateDirInUseError when somebody else has it, ConfigError when it cannot be used at all.
     """
+    problem = ""
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
-        raise ConfigError(path, _unusable(error)) from error
+        if error.errno not in DISK_TROUBLE:
+            raise ConfigError(path, _unusable(error)) from error
+        problem = str(error.strerror)
+        found = _opened_to_read(path)
+        if found is None:
+            return StateDir(path, None, problem=problem)
+        descriptor = found
     try:
         _take(descriptor, path)
     except OSError as error:
@@ -112,16 +139,28 @@ def lock_state_dir(path: Path, *, program: str = "stratum-client", now: float) -
     except StateDirInUseError:
         os.close(descriptor)
         raise
-    with contextlib.suppress(OSError):  # a full disk: the lock holds without a name, too
-        _write(descriptor, Holder(pid=os.getpid(), program=program, since=now))
-    return StateDir(path, descriptor)
+    if not problem:
+        with contextlib.suppress(OSError):  # a full disk: the lock holds without a name, too
+            _write(descriptor, Holder(pid=os.getpid(), program=program, since=now))
+    return StateDir(path, descriptor, problem=problem)
+
+
+def _opened_to_read(path: Path) -> int | None:
+    """Return a descriptor of the lock file, or of the directory; None if neither can be opened."""
+    for name in (path / LOCK_NAME, path):
+        with contextlib.suppress(OSError):
+            return os.open(name, os.O_RDONLY | os.O_CLOEXEC)
+    return None
 
 
 def _take(descriptor: int, path: Path) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise StateDirInUseError(path, _holder_in(os.pread(descriptor, _LONGEST, 0))) from error
+        said = b""
+        with contextlib.suppress(OSError):  # a directory, on a disk that takes no lock file
+            said = os.pread(descriptor, _LONGEST, 0)
+        raise StateDirInUseError(path, _holder_in(said)) from error
 
 
 def _write(descriptor: int, holder: Holder) -> None:

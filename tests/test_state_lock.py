@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import stat
@@ -113,6 +114,74 @@ def test_a_child_that_outlives_the_daemon_does_not_keep_the_lock(tmp_path: Path)
         with lock_state_dir(tmp_path, now=NOW) as second:
             assert second.path == tmp_path
         assert child.poll() is None
+
+
+class FailedDisk:
+    """A disk that takes nothing any more, in place of the real one."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+        self._open, self._error = os.open, OSError(number, os.strerror(number))
+        monkeypatch.setattr(os, "open", self._opened)
+        monkeypatch.setattr(Path, "mkdir", lambda path, **_: self._made(path))
+
+    def _opened(self, path: Path, flags: int, mode: int = 0o777) -> int:
+        is_new = flags & os.O_CREAT and not path.exists()
+        if is_new or (self._error.errno == errno.EROFS and flags & os.O_ACCMODE != os.O_RDONLY):
+            raise self._error
+        return self._open(path, flags, mode)
+
+    def _made(self, path: Path) -> None:
+        if not path.exists():
+            raise self._error
+
+
+FAILURES = pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC])
+
+
+@FAILURES
+def test_a_disk_that_failed_keeps_nobody_from_mining_but_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    FailedDisk(monkeypatch, number)
+
+    for path in (tmp_path / "not" / "there", tmp_path):
+        with lock_state_dir(path, now=NOW) as state:
+            assert state.problem == os.strerror(number)
+            assert str(path) in state.warning
+            assert "mined all the same" in state.warning
+    assert not list(tmp_path.iterdir())
+
+
+@FAILURES
+def test_on_a_disk_that_takes_no_lock_file_the_directory_itself_is_locked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    FailedDisk(monkeypatch, number)
+
+    with (
+        lock_state_dir(tmp_path, now=NOW),
+        pytest.raises(StateDirInUseError, match="another process"),
+    ):
+        lock_state_dir(tmp_path, now=NOW)
+    with lock_state_dir(tmp_path, now=NOW) as again:
+        assert again.problem
+
+
+def test_a_lock_held_by_another_daemon_holds_on_a_read_only_disk_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with other_daemon(tmp_path) as process:
+        FailedDisk(monkeypatch, errno.EROFS)
+        with pytest.raises(StateDirInUseError, match="the other one"):
+            lock_state_dir(tmp_path, now=NOW)
+        process.communicate()
+
+    before = (tmp_path / "lock").read_bytes()
+    with lock_state_dir(tmp_path, now=NOW) as state:
+        assert state.problem
+        with pytest.raises(StateDirInUseError):
+            lock_state_dir(tmp_path, now=NOW)
+    assert (tmp_path / "lock").read_bytes() == before
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+from dataclasses import replace
 from pathlib import Path
 
 from stratum_client.clock import SystemClock
@@ -51,8 +52,11 @@ def run(options: argparse.Namespace) -> int:
     """Mine until stopped."""
     config = _settings(options)
     state_dir = config.state_dir or default_state_dir()
-    with lock_state_dir(state_dir, now=SystemClock().wall()):
-        return asyncio.run(mine(config, options, state_dir, lambda: _settings(options)))
+    with lock_state_dir(state_dir, now=SystemClock().wall()) as state:
+        kept = None if state.problem else state_dir
+        if state.problem:
+            config = replace(config, warnings=(*config.warnings, state.warning))
+        return asyncio.run(mine(config, options, kept, lambda: _settings(options)))
 
 
 def _settings(options: argparse.Namespace) -> Config:
