@@ -93,7 +93,9 @@ class PoolControl:
             group.create_task(self._run_saving(), name="choices that are not saved")
 
     async def _run_saving(self) -> None:
-        """Write down choices that a disk did not take."""
+        """Write down what a start has changed, and choices that a disk did not take."""
+        if self._is_unsaved.is_set():
+            await self._saved()
         while True:
             await self._is_unsaved.wait()
             await asyncio.sleep(self._save_again)
@@ -250,6 +252,8 @@ class PoolControl:
         chosen = self._choices.use
         if chosen and chosen not in self._names():
             self._log.warning("choices.void", pool=chosen, reason="there is no such pool any more")
+            self._choices, chosen = replace(self._choices, use=None), None
+            self._is_unsaved.set()  # so that the next start does not say it again
         if self._choices != PoolChoices():
             disabled = ", ".join(sorted(self._choices.disabled))
             self._log.info("choices.restored", use=chosen or "automatic", disabled=disabled)

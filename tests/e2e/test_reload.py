@@ -347,6 +347,19 @@ async def test_a_choice_that_cannot_be_written_is_made_and_told(tmp_path: Path) 
         assert choices_in(kept.read_bytes()) == PoolChoices(use="spare")
 
 
+async def test_a_choice_of_a_pool_that_is_gone_is_told_of_at_one_start_only(tmp_path: Path) -> None:
+    kept, disabled = tmp_path / FILE_NAME, frozenset({"spare"})
+    kept.write_bytes(text_of(PoolChoices(use="added by hand", disabled=disabled)))
+
+    async with rig(2, tmp_path) as r:
+        [told] = r.log.named("choices.void")
+        assert told["pool"] == "added by hand"
+        await r.bench.until(lambda: choices_in(kept.read_bytes()) == PoolChoices(disabled=disabled))
+    async with rig(2, tmp_path) as r:
+        assert not r.log.named("choices.void")
+        assert r.log.named("choices.restored")
+
+
 @pytest.mark.parametrize("content", [b"nonsense", b'{"format": 2, "use": null, "disabled": []}'])
 async def test_a_damaged_record_of_choices_is_kept_aside(tmp_path: Path, content: bytes) -> None:
     (tmp_path / FILE_NAME).write_bytes(content)
