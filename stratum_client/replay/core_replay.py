@@ -19,13 +19,16 @@ from stratum_client.recording.entries import Entry, Rim, What
 from stratum_client.recording.reader import Run
 from stratum_client.recording.recorded_config import order_of
 from stratum_client.replay.differences import Differences
-from stratum_client.replay.replay_loop import ReplayClock, SilentLog
+from stratum_client.replay.replay_loop import ReplayClock, ReplayLoop, SilentLog
 from stratum_client.replay.replay_orders import ReplayOrders, give
 from stratum_client.replay.replay_pool_rim import ReplayPoolRim
 from stratum_client.rims import PoolRim, Rates, Timer
 
 TURN = 1e-6
 """Seconds between two entries at least, so that all that one causes is done before the next."""
+
+LONGEST_SILENCE = 3600.0
+"""Seconds without an entry that are lived through; a pool that is connected ticks all the time."""
 
 CLOSING_TURN, CLOSING_TURNS = 0.002, 10
 """Seconds, and how often, to look whether a pool is closed that was: it looks every 10 ms."""
@@ -146,7 +149,10 @@ class CoreReplay:
     # --- entries ---
 
     async def _until(self, at: float) -> None:
-        now = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        if isinstance(loop, ReplayLoop) and at - loop.time() > LONGEST_SILENCE:
+            loop.pass_on_to(at - LONGEST_SILENCE)
+        now = loop.time()
         await asyncio.sleep(max(at - now, TURN))
 
     async def _take(self, entry: Entry) -> None:

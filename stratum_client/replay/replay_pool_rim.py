@@ -112,7 +112,8 @@ class ReplayPoolRim:
         """Let bytes of the pool come."""
         if self._connection is None or self.has_hung_up:
             return False
-        self._connection.data_received(data)
+        if data:
+            self._connection.data_received(data)
         return True
 
     def let_tick(self) -> bool:
