@@ -73,11 +73,11 @@ class _LiveJob:
 class _PoolSide:
     """One pool's jobs and search spaces; a ``held`` job is worked on for nobody."""
 
-    def __init__(self, link: PoolLink, now: float, *, submit_stale: bool) -> None:
+    def __init__(self, link: PoolLink, tally: Tally, *, submit_stale: bool) -> None:
         self.link = link
         self.submit_stale = submit_stale
         self.held = False
-        self.tally = Tally.starting(now)
+        self.tally = tally
         self.current: _LiveJob | None = None
         self.live: dict[int, _LiveJob] = {}
         self.counters: dict[tuple[bytes, int], int] = {}
@@ -125,6 +125,7 @@ class Miner:
         self._extranonce2_start = extranonce2_start
         self._pools: dict[str, _PoolSide] = {}
         self._parted: dict[str, PoolLink] = {}
+        self._kept: dict[str, Tally] = {}
         self._judged: dict[tuple[str, int], None] = {}
         self._plan: WorkPlan | None = None
 
@@ -135,14 +136,24 @@ class Miner:
 
         With ``submit_stale`` it is sent shares of jobs that it has called off.
         """
-        now = self._clock.monotonic()
-        self._pools[name] = _PoolSide(link, now, submit_stale=submit_stale)
-        return self._pools[name].tally
+        tally = self._kept.pop(name, None) or Tally.starting(self._clock.monotonic())
+        self._pools[name] = _PoolSide(link, tally, submit_stale=submit_stale)
+        return tally
 
-    def remove_pool(self, name: str) -> None:
-        """Forget a pool and its jobs; of what is still found for it only blocks are passed on."""
-        self._parted[name] = self._pools.pop(name).link
+    def remove_pool(self, name: str, *, comes_back: bool = False) -> None:
+        """Forget a pool and its jobs; of what is still found for it only blocks are passed on.
+
+        ``comes_back``: its tally is kept for the pool of that name to come.
+        """
+        side = self._pools.pop(name)
+        self._parted[name] = side.link
+        if comes_back:
+            self._kept[name] = side.tally
         self.plan_changed()
+
+    def forget_tally(self, name: str) -> None:
+        """Let go of what was kept of a pool that does not come back after all."""
+        self._kept.pop(name, None)
 
     def follow(self, plan: WorkPlan) -> None:
         """Take work from where ``plan`` says from now on."""

@@ -152,7 +152,9 @@ class PoolControl:
         name = order.text("pool")
         if {*self._names(), *self._replacing} == {name}:
             raise OrderError(f"{name} is the only pool: add another one first, or pause")
-        if self._replacing.pop(name, None) is None:
+        if self._replacing.pop(name, None):
+            self._pools.stays_away(name)
+        else:
             self._obeyed(lambda: self._pools.remove(name))
         self._log.info("pool.removed", pool=name, by=order.by)
         disabled = self._choices.disabled - {name}
@@ -192,7 +194,8 @@ class PoolControl:
 
     async def remove(self, name: str) -> None:
         """Let a pool go, if it has not been removed by hand; a choice of it ends."""
-        self._replacing.pop(name, None)
+        if self._replacing.pop(name, None):
+            self._pools.stays_away(name)
         if name in self._names():
             self._pools.remove(name)
         if name == self._choices.use:

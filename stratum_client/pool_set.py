@@ -26,6 +26,8 @@ from stratum_client.stats import PoolState, PoolStats
 LATE_NONCES = 0.5
 """Seconds in which devices may still find nonces of the work they had before a change of pool."""
 
+RECONNECTING = "reconnecting with other settings"
+
 MakePool = Callable[[PoolConfig, PoolWatcher], Pool]
 
 
@@ -72,6 +74,7 @@ class PoolSet:
         self._plan = PoolPlan(now)
         self._members: dict[str, _Member] = {}
         self._leaving: dict[str, Pool] = {}
+        self._returning: dict[str, PoolStats] = {}  # what was last told of those that come back
         self._group: asyncio.TaskGroup | None = None
         self._timer: Timer | None = None
         for config in configs:
@@ -120,7 +123,8 @@ class PoolSet:
 
     def snapshot(self, now: float) -> tuple[PoolStats, ...]:
         """Return what is to be told of each pool."""
-        return tuple(self._snapshot(name, now) for name in self._policy.names)
+        rows = [self._snapshot(name, now) for name in self._policy.names]
+        return (*rows, *(self._returning_row(name, now) for name in self._returning))
 
     # --- what may be ordered ---
 
@@ -173,6 +177,8 @@ class PoolSet:
         """
         member = self._named(name)
         self._rims.ordered(PoolOrder(verb=PoolVerb.REMOVE, pool=name, comes_back=comes_back))
+        if comes_back:
+            self._returning[name] = member.pool.snapshot(self._clock.monotonic())
         self._policy.remove(name, comes_back=comes_back)
         del self._members[name]
         self._leaving[name] = member.pool
@@ -181,6 +187,11 @@ class PoolSet:
             self._group.create_task(self._remove(member), name=f"pool {name} leaves")
         else:
             self._forget(name)
+
+    def stays_away(self, name: str) -> None:
+        """Let a pool that was to come back not do so."""
+        if self._returning.pop(name, None):
+            self._miner.forget_tally(name)
 
     def arrange(self, names: Sequence[str]) -> None:
         """Put the pools, all of them, into this order."""
@@ -346,20 +357,29 @@ class PoolSet:
     # --- small things ---
 
     def _take_in(self, config: PoolConfig) -> None:
+        self._returning.pop(config.name, None)
         self._members[config.name] = _Member(self._make_pool(config, self))
         now, patience = self._clock.monotonic(), config.deadlines.failover
         self._policy.add(config.name, now, quota=config.quota, patience=patience)
 
     def _forget(self, name: str) -> None:
         self._leaving.pop(name, None)
-        self._miner.remove_pool(name)
+        self._miner.remove_pool(name, comes_back=name in self._returning)
         self._plan.forget(name)
 
     def _named(self, name: str) -> _Member:
+        if name in self._returning:
+            raise PoolOrderError(f"pool {name} is {RECONNECTING}: try again when it is back")
         if name not in self._members:
             known = ", ".join(self._members)
             raise PoolOrderError(f"no pool is called {name!r}; there are: {known}")
         return self._members[name]
+
+    def _returning_row(self, name: str, now: float) -> PoolStats:
+        if pool := self._leaving.get(name):
+            self._returning[name] = pool.snapshot(now)
+        stats = self._returning[name]
+        return replace(stats, state=PoolState.DISCONNECTED, problem=RECONNECTING)
 
     def _snapshot(self, name: str, now: float) -> PoolStats:
         role, note = self._policy.role(name, now)

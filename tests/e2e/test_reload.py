@@ -21,6 +21,7 @@ from stratum_client.pool_control import FILE_NAME, PoolControl
 from stratum_client.pool_roles import PoolRole
 from stratum_client.reload import Reload, Settings
 from stratum_client.state_file import StateFile
+from stratum_client.stats import PoolState, PoolStats
 from tests.e2e.pool_rig import BRISK, PoolBench, config_of, mining_at
 from tests.stand_ins import RecordingLog
 
@@ -345,6 +346,48 @@ async def test_a_choice_that_cannot_be_written_is_made_and_told(tmp_path: Path) 
         kept = tmp_path / "gone" / FILE_NAME
         await r.bench.until(kept.exists)
         assert choices_in(kept.read_bytes()) == PoolChoices(use="spare")
+
+
+async def test_a_pool_that_reconnects_stays_in_sight_takes_no_orders_and_keeps_its_counts() -> None:
+    def row(r: Rig) -> PoolStats:
+        [found] = [p for p in r.bench.pools.snapshot(SystemClock().monotonic()) if p.name == "main"]
+        return found
+
+    async with rig(2) as r:
+        await r.bench.until(lambda: row(r).counts.fates[Fate.ACCEPTED] >= 5)
+        before = row(r).counts.fates[Fate.ACCEPTED]
+        main, spare = r.config.pools
+        r.with_pools(replace(main, user="somebody.else"), spare)
+        await r.reloaded()
+
+        assert row(r).problem == "reconnecting with other settings"
+        assert row(r).state is PoolState.DISCONNECTED
+        for what in ("pool.use", "pool.disable", "pool.enable"):
+            with pytest.raises(OrderError, match="main is reconnecting"):
+                await r.ask(what, pool="main")
+        await r.bench.until(lambda: row(r).problem == "" and row(r).state is PoolState.MINING)
+        assert row(r).user == "somebody.else"
+        assert row(r).counts.fates[Fate.ACCEPTED] >= before
+        await r.ask("pool.disable", pool="main")
+        r.assert_nothing_lost()
+
+
+async def test_a_pool_removed_while_it_reconnects_is_gone_and_counts_anew_when_added() -> None:
+    def named(r: Rig) -> list[PoolStats]:
+        rows = r.bench.pools.snapshot(SystemClock().monotonic())
+        return [pool for pool in rows if pool.name == "main"]
+
+    async with rig(2) as r:
+        await r.bench.until(lambda: named(r)[0].counts.fates[Fate.ACCEPTED] >= 5)
+        main, spare = r.config.pools
+        r.with_pools(replace(main, user="somebody.else"), spare)
+        await r.reloaded()
+        await r.ask("pool.remove", pool="main")
+        assert not named(r)
+
+        await r.bench.until(lambda: not r.bench.pools.is_leaving("main"))
+        r.control.add(replace(main, user="a third"))
+        assert named(r)[0].counts.fates[Fate.ACCEPTED] == 0
 
 
 async def test_a_choice_of_a_pool_that_is_gone_is_told_of_at_one_start_only(tmp_path: Path) -> None:
