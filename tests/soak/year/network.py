@@ -222,6 +222,8 @@ class Link(asyncio.Transport):
 
     def _ended(self, error: Exception | None) -> None:
         self._open = False
+        if self.is_ready:
+            self.pool.lost_at = asyncio.get_running_loop().time()
         self.pool.of_clients.pop(self.session_id, None)
         self.to_client.cut()
         asyncio.get_running_loop().call_soon(self._tell_client, error)
@@ -235,7 +237,8 @@ class SimulatedPool:
     """One pool of the network; the emulated one without its sockets.
 
     ``is_up``: it takes connections; ``is_cut``: nothing gets there or back; ``is_silent``: it says
-    nothing. ``is_stale``: it hears of no blocks. Those at ``hosts`` are all the same pool.
+    nothing. ``is_stale``: it hears of no blocks. Those at ``hosts`` are all the same pool. The last
+    client that could mine here lost its link at ``lost_at``.
     """
 
     def __init__(
@@ -261,6 +264,7 @@ class SimulatedPool:
         self.links: dict[int, Link] = {}
         self.of_clients: dict[SessionId, Link] = {}
         self.jobs = 0
+        self.lost_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self.settings = PoolSettings(

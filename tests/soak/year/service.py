@@ -217,7 +217,8 @@ class ServiceWatch:
             record.usable_since = None
         elif record.usable_since is None:
             record.usable_since = now
-            record.blip = record.blip and now - record.lost_at <= self._deadlines.failover
+            away = now - max(record.lost_at, pool.lost_at)
+            record.blip = record.blip and away <= self._deadlines.failover
         bad = pool.is_cut or pool.is_silent or pool.refuses_logins
         reachable = takes_part and pool.is_up and not bad
         if not reachable:
