@@ -345,4 +345,4 @@ class PoolPolicy:
 def _blocks_behind(pool: PoolHealth, other: PoolHealth) -> int:
     assert pool.tip
     assert other.tip
-    return pool.tip.blocks_behind(other.tip)
+    return pool.tip.blocks_behind(other.tip, fell_behind=pool.fell_behind)

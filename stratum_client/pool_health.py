@@ -68,14 +68,17 @@ class Tip:
     height: int | None
     network_target: int
 
-    def blocks_behind(self, other: "Tip") -> int:
-        """Return by how many blocks ``other`` is ahead on the same chain; 0 if it is not."""
+    def blocks_behind(self, other: "Tip", *, fell_behind: bool = False) -> int:
+        """Return by how many blocks ``other`` is ahead on the same chain; 0 if it is not.
+
+        With ``fell_behind`` it was seen closer, so that no distance speaks for another chain.
+        """
         if self.height is None or other.height is None:
             return 0
         low, high = sorted((self.network_target, other.network_target))
         ahead = other.height - self.height
-        same_chain = 0 < ahead <= MOST_BLOCKS_APART and high <= low * MOST_RETARGET
-        return ahead if same_chain else 0
+        is_near = fell_behind or ahead <= MOST_BLOCKS_APART
+        return ahead if ahead > 0 and is_near and high <= low * MOST_RETARGET else 0
 
 
 class PoolHealth:
@@ -98,6 +101,7 @@ class PoolHealth:
         self.behind_since: float | None = None
         self.serving_since: float | None = None
         self.failback_after = failback_after
+        self._chain_height = 0
         self._trusted = False
         self._may_be_blip = True
         self._faults = 0
@@ -106,6 +110,12 @@ class PoolHealth:
     def usable(self) -> bool:
         """Return whether it has a job for us, now."""
         return self.enabled and self.tip is not None
+
+    @property
+    def fell_behind(self) -> bool:
+        """Return whether it has not come as far yet as its chain was seen to be elsewhere."""
+        height = self.tip.height if self.tip else None
+        return height is not None and height < self._chain_height
 
     def begin(self, now: float, *, forgiven: bool = False) -> None:
         """Start to wait for the pool, without a past to hold against it but its faults."""
@@ -141,6 +151,8 @@ class PoolHealth:
 
     def compare(self, blocks_behind: int, now: float, *, behind_after: float) -> None:
         """Note by how many blocks others are ahead; too many for too long is a stale chain."""
+        if blocks_behind and self.tip and self.tip.height is not None:
+            self._chain_height = max(self._chain_height, self.tip.height + blocks_behind)
         if not blocks_behind:
             if self.left_behind:
                 self.well_since, self.loss, self._trusted = now, None, False

@@ -361,6 +361,45 @@ def test_a_pool_that_is_behind_for_too_long_is_left_and_must_be_well_again() -> 
     assert pools.last_until("main") == pytest.approx(FAILBACK)
 
 
+def test_a_pool_that_has_fallen_behind_is_not_trusted_for_falling_further() -> None:
+    pools = Pools("main", "spare", "third")
+    pools.up("main", "spare", "third", height=100)
+    pools.wait(HOUR)
+    for height in range(101, 131):
+        pools.up("spare", height=height)
+        pools.wait(600)
+    assert pools.serves() == ("spare",)
+
+    pools.lose("main")
+    pools.wait(5)
+    pools.up("main", height=100)
+    pools.wait(6 * HOUR)
+    assert pools.serves() == ("spare",), "its new session is as far behind as the last one"
+
+    pools.lose("spare")
+    assert pools.serves() == ("main",), "the others are as far behind"
+    pools.wait(5)
+    pools.up("third", height=131)
+    pools.wait(30)
+    assert pools.serves() == ("third",)
+    pools.up("main", height=131)
+    assert pools.last_until("main") <= HOUR
+
+
+def test_a_pool_far_ahead_from_the_first_mines_another_chain_even_while_others_come_and_go() -> (
+    None
+):
+    pools = Pools("main", "spare")
+    pools.up("main", height=100)
+    pools.up("spare", height=500)
+    pools.lose("spare")
+    pools.wait(60)
+    pools.up("spare", height=501)
+    pools.wait(HOUR)
+
+    assert pools.serves() == ("main",)
+
+
 def test_being_late_with_a_block_is_no_fault() -> None:
     pools = Pools("main", "spare")
     pools.up("main", "spare", height=100)

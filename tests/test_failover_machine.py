@@ -98,7 +98,7 @@ class Policy(RuleBasedStateMachine):
     def _is_behind(self, name: str) -> bool:
         tip = self.pools[name].tip
         others = [known.tip for known in self.pools.values() if known.tip]
-        return any(tip and other and tip.blocks_behind(other) for other in others)
+        return any(tip and other and tip.blocks_behind(other, fell_behind=True) for other in others)
 
     # --- what may happen ---
 
