@@ -100,7 +100,7 @@ class Users:
 
     async def _other_user(self) -> None:
         name = self._random.choice(self._rig.orders.order)
-        user = f"account.rig{self._random.randint(1, 99)}"
+        user = f"account.rig{self.seen['other user']}"
         await self._replace(pool_config(name, user=user))
 
     async def _other_quota(self) -> None:
