@@ -201,6 +201,7 @@ class Link(asyncio.Transport):
             self._note(line)
         self._client.data_received(data)
         if self.is_ready and not was_ready:
+            self.pool.ready_at = asyncio.get_running_loop().time()
             self.pool.watch.link_changed()
 
     def _note(self, line: bytes) -> None:
@@ -238,7 +239,7 @@ class SimulatedPool:
 
     ``is_up``: it takes connections; ``is_cut``: nothing gets there or back; ``is_silent``: it says
     nothing. ``is_stale``: it hears of no blocks. Those at ``hosts`` are all the same pool. The last
-    client that could mine here lost its link at ``lost_at``.
+    link that a client could mine on began to be so at ``ready_at``, and was lost at ``lost_at``.
     """
 
     def __init__(
@@ -264,7 +265,7 @@ class SimulatedPool:
         self.links: dict[int, Link] = {}
         self.of_clients: dict[SessionId, Link] = {}
         self.jobs = 0
-        self.lost_at = 0.0
+        self.lost_at = self.ready_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self.settings = PoolSettings(

@@ -39,6 +39,8 @@ class PoolRecord:
     login_refused_at: float = -1e9
     lost_at: float = -1e9
     blip: bool = False
+    was_behind: bool = False
+    caught_up_at: float = 0.0
     faults: int = 0
     served_since: float | None = None
     last_service: tuple[float, float] = (0.0, 0.0)
@@ -141,6 +143,7 @@ class ServiceWatch:
         for name, record in self.records.items():
             if any(f"{name}: {fault}" in reason for fault in FAULTS):
                 self._found_out(record, now)
+            record.was_behind |= f"{name}: {Loss.STALE_CHAIN}" in reason
         if orders.work.strategy != "failover" or orders.chosen or now - orders.changed_at < 60:
             return
         names = [name for name in orders.order if self._takes_part(name)]
@@ -150,7 +153,8 @@ class ServiceWatch:
         if old.usable_since is None or new.usable_since is None:
             return
         self.failbacks += 1
-        well = now - new.usable_since
+        well = now - max(self._pools[after].ready_at, new.caught_up_at)
+        new.caught_up_at = 0.0
         if well < orders.work.failback_after - AT_ONCE and not new.blip:
             self._breach(f"back to {after} after {well:.0f} s only: {self.told()}")
 
@@ -208,6 +212,8 @@ class ServiceWatch:
             record.good_since = None
         elif record.good_since is None:
             record.good_since = now
+        if record.was_behind and not pool.is_stale:
+            record.was_behind, record.caught_up_at = False, now
         usable = good and takes_part and not pool.is_stale
         if not usable:
             if record.usable_since is not None:
