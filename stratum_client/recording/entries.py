@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+LARGEST = 1e300
+"""No number of a recording comes near it."""
+
 FORMAT = 1
 
 _KEYS = {"t", "rim", "name", "what", "text", "hex"}
@@ -101,6 +104,8 @@ class Entry:
         value = self.fields.get(key, 0.0)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise EntryError(f'"{key}" is not a number')
+        if not abs(value) < LARGEST:
+            raise EntryError(f'"{key}" is not a finite number')
         return value
 
     def flag(self, key: str) -> bool:

@@ -9,6 +9,9 @@ import selectors
 
 from stratum_client.recording.reader import Header
 
+RESOLUTION = 5e-7
+"""Seconds; above the spacing of floats at the latest time, else a timer for now is never due."""
+
 
 class StalledError(RuntimeError):
     """Everybody waits and no timer is set: what is waited for will never come."""
@@ -37,6 +40,7 @@ class ReplayLoop(asyncio.SelectorEventLoop):
     def __init__(self, speed: float | None = None) -> None:
         self._recorded = _Selector(speed)
         super().__init__(self._recorded)
+        self._clock_resolution = RESOLUTION  # asyncio's: a timer that near is due
 
     def time(self) -> float:
         """Return the seconds of recorded time since the loop was made."""

@@ -67,6 +67,15 @@ def test_a_recording_with_any_one_thing_changed_is_replayed_or_refused(
         assert replayed(run).entries == len(entries)
 
 
+@pytest.mark.parametrize("at", [228_451_865, 1e9 - 1, 33_554_433.1])
+def test_a_run_of_years_is_replayed_to_its_end(at: float) -> None:
+    """Where floats lie further apart than the clock's resolution a timer for now was never due."""
+    entries = [*ENTRIES[:8], *({**entry, "t": at} for entry in ENTRIES[8:])]
+    [run] = runs_in(content(HEADER, *entries), name="test")
+
+    assert replayed(run).seconds == at
+
+
 @given(cut=st.integers(1, 4000))
 def test_wherever_a_crash_cuts_the_file_what_is_whole_can_be_read(cut: int) -> None:
     data = content(HEADER, *ENTRIES)
