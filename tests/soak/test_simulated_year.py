@@ -148,7 +148,7 @@ async def test_a_year_passes_and_every_promise_is_kept(
 ) -> None:
     print(f"\nSIMULATED_YEAR_SEED={seed}")  # noqa: T201  # to play it again
     monkeypatch.setattr(loop_lag, "EVERY", 3600.0)  # no loop is late here
-    monkeypatch.setattr(state, "SEEN_LIMIT", 10_000)
+    monkeypatch.setattr(state, "SEEN_LIMIT", 500)
     monkeypatch.setattr(state, "SESSIONS_KEPT", 4)
     days = int(os.environ.get("SIMULATED_DAYS") or (YEAR if soaking else BRIEF))
     year = Year(seed, tmp_path / "ledger", pace=1.0 if days > MONTH else BRIEF_PACE)

@@ -112,7 +112,6 @@ class Link(asyncio.Transport):
         self.number = number
         self.extranonces: set[str] = set()
         self.user = ""
-        self.begun_at = asyncio.get_running_loop().time()
         self.news_told = 0
         self.news_heard = 0
         self.is_leaving = False
@@ -198,7 +197,8 @@ class Link(asyncio.Transport):
             self.pool.watch.answered(nonce)
         was_ready = self.is_ready
         for line in data.splitlines():
-            self._note(line)
+            if line.endswith(b"}"):  # else it is half a line, and the last one
+                self._note(line)
         self._client.data_received(data)
         if self.is_ready and not was_ready:
             self.pool.ready_at = asyncio.get_running_loop().time()

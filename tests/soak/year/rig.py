@@ -151,6 +151,7 @@ class Rig:
     def __init__(self, seed: int, folder: Path, *, pace: float) -> None:
         loop = asyncio.get_running_loop()
         loop.set_default_executor(InlineExecutor(max_workers=1))
+        loop.set_exception_handler(lambda _, context: self.breach(f"raised: {context}"))
         self.pace = pace
         self.random = Random(seed)
         self.breaches: list[str] = []

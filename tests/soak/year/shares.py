@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from drivers.api import Solution
 from stratum_client.emulated_pool.tally import Fate as PoolFate
-from stratum_client.job import Fate, PoolWork, Share
+from stratum_client.job import Fate, PoolWork, SessionId, Share
 from stratum_client.miner import ShareWitness
 from tests.soak.year.network import Link
 
@@ -28,6 +28,7 @@ class Followed:
     """One share; ``verdicts`` are the pool's, ``answers`` how many of them reached the client."""
 
     device: str
+    session: SessionId | None
     pool: str
     extranonce1: str
     user: str
@@ -70,6 +71,7 @@ class ShareWatch:
         extranonce1, pool = job.extranonce1.hex(), job.session.pool
         self._open[solution.nonce] = Followed(
             device=device,
+            session=job.session,
             pool=pool,
             extranonce1=extranonce1,
             user=self.users.get((pool, extranonce1), "?"),
@@ -170,13 +172,13 @@ class ShareWatch:
     def _check_staleness(self, link: Link, share: Followed) -> None:
         """Only news that was still on its way, or never set out, excuses a stale share."""
         is_told = link.news_told == share.heard and not link.is_mute
-        if share.solved_at >= link.begun_at and is_told:
+        if share.session == link.session_id and is_told:
             self._breach(f"{share} was sent although it was known to be stale")
 
     def _known(self, nonce: int, what: str) -> Followed:
         if nonce not in self._open:
             self._breach(f"share {nonce:08x} was {what}, but nobody solved it, or long ago")
-            self._open[nonce] = Followed("?", "?", "?", "?", [], self._now())
+            self._open[nonce] = Followed("?", None, "?", "?", "?", [], self._now())
         return self._open[nonce]
 
     def _forget_settled(self) -> None:
