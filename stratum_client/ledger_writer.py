@@ -88,7 +88,7 @@ class LedgerWriter:
         self._sync = sync
         self._todo: SimpleQueue[Entry | None] = SimpleQueue()
         self._acks: SimpleQueue[int] = SimpleQueue()
-        self._syncs: SimpleQueue[bool] = SimpleQueue()
+        self._syncs: SimpleQueue[tuple[Path, ...]] = SimpleQueue()  # none: the end
         self._tickets = 0
         self._behind = 0
         self._dropped = 0
@@ -160,7 +160,7 @@ class LedgerWriter:
             if ticket := max((entry.ticket for entry in batch), default=0):
                 self._acks.put(ticket)
         self._files.close()
-        self._syncs.put(False)
+        self._syncs.put(())
 
     def _next_batch(self) -> tuple[list[Entry], bool]:
         """Return what waits, as soon as there is something; or nothing when a retry is due."""
@@ -191,7 +191,7 @@ class LedgerWriter:
                 self._tell_gap()
             self._files.rotate_if_due(self._first_open)
             if synced:
-                self._syncs.put(True)
+                self._syncs.put((*self._files.paths, self._files.folder))
         except OSError as error:
             self._fail(error)
 
@@ -248,8 +248,8 @@ class LedgerWriter:
 
     def _run_syncs(self) -> None:
         reported = False
-        while self._syncs.get():
-            for path in [*self._files.paths, self._files.folder]:
+        while paths := self._syncs.get():
+            for path in paths:
                 try:
                     self._sync(path)
                 except OSError as error:

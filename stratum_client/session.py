@@ -365,6 +365,8 @@ class Session:
         if refusal is Refusal.DUPLICATE and pending.again:
             refusal = failure = None  # it had been taken, only the reply was lost
         fate = _FATES.get(refusal, Fate.REJECTED)
+        if fate is Fate.STALE and pending.again:
+            fate = Fate.UNANSWERED  # it may have been taken the first time, in time
         self._events.append(
             ShareAnswered(share=share, fate=fate, refusal=refusal, failure=failure, seconds=seconds)
         )

@@ -528,6 +528,17 @@ def test_duplicate_means_taken_when_the_first_reply_was_lost() -> None:
     assert answered.fate is Fate.ACCEPTED
 
 
+def test_stale_tells_nothing_of_a_share_whose_first_reply_was_lost() -> None:
+    talk = Talk().opened()
+    talk.notifies()
+    talk.session.submit(talk.share(), talk.now, again=True)
+    number = talk.sent()[-1]["id"]
+
+    answered = one(talk.answers(number, [21, "Job not found", None]), ShareAnswered)
+
+    assert answered.fate is Fate.UNANSWERED
+
+
 def test_shares_of_a_resumed_session_are_taken_and_foreign_ones_are_not() -> None:
     before = Talk().opened(extranonce1="4128064f")
     before.notifies("a")

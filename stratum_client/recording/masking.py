@@ -174,8 +174,10 @@ def _may_begin(forms: list[re.Pattern[bytes]], data: bytes, start: int) -> bool:
     for form in forms:
         if position == len(data):
             return position > start
+        if _CUT_ESCAPE.fullmatch(data, position):  # even if its start would do as a plain backslash
+            return True
         found = form.match(data, position)
         if not found:
-            return bool(_CUT_ESCAPE.fullmatch(data, position))
+            return False
         position = found.end()
     return False
