@@ -26,6 +26,9 @@ Key = tuple[str, ...]
 """Job id, extranonce2, ntime, nonce, version bits: a submit's parameters without the user."""
 
 REFUSED = (Fate.UNANSWERED, "the pool refused what came before")
+COPY_REFUSED = [(Fate.UNANSWERED, "stale")]
+"""It was sent again in the next session, too late; what became of the first copy is not known."""
+
 ANSWERED = (Fate.ACCEPTED, Fate.STALE, Fate.REJECTED)
 VERSION_MASK = 0x1FFFE000
 NO_BITS = "00000000"

@@ -15,7 +15,7 @@ from tests.e2e.pool_matrix import (
     WAYS,
     mining_at,
 )
-from tests.e2e.pool_records import ANSWERED, HeardPool
+from tests.e2e.pool_records import ANSWERED, COPY_REFUSED, HeardPool
 
 FACTOR = 5.0
 SLACK = 20.0
@@ -170,7 +170,11 @@ class CellPlay:
         self._check_ways_back()
         if self.trouble in RESUMED:
             alive = [entry for entry in matrix.found if entry.alive]
-            unsettled = [entry.ends for entry in alive if entry.fate not in ANSWERED]
+            unsettled = [
+                entry.ends
+                for entry in alive
+                if entry.fate not in ANSWERED and entry.ends != COPY_REFUSED
+            ]
             assert not unsettled, f"{self.trouble}: {unsettled}"
         return f"{self.trouble:>13} {self.way:>6} {self.count}: {matrix.figures()}"
 
