@@ -8,7 +8,7 @@ made on the event loop: they never block, never await, and never raise for what 
 can be adjusted or pointed out, a driver that says what it is for or can switch a board off.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
@@ -128,6 +128,20 @@ class PortInfo:
         return "+".join(self.paths) or self.serial or self.product or "no port"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OperatingPoint:
+    """One speed that a device can hold, and what it takes and gives there.
+
+    ``watts`` of the whole device, by its model, corrected by what it measures; ``hashrate`` in H/s;
+    ``volts`` of the core, None where a board's voltage stays as it is.
+    """
+
+    mhz: float
+    watts: float
+    hashrate: float
+    volts: float | None = None
+
+
 class Miner(Protocol):
     """What a device may ask of the daemon."""
 
@@ -234,6 +248,19 @@ class Adjustable(Protocol):
 
         A plain call like `Device.apply`; all of ``settings`` or none. Raises SettingError for one
         that is unknown, out of range, or cannot change by now.
+        """
+        ...
+
+
+@runtime_checkable
+class Modelled(Protocol):
+    """A device that knows what each speed takes and gives."""
+
+    def operating_points(self) -> Sequence[OperatingPoint]:
+        """Return the points it can be held at, the slowest first; none while it is unknown.
+
+        The last is its full speed. Told a limit in watts (`Setpoint.watts`) it takes the fastest
+        point within it, and rests where even the slowest takes more.
         """
         ...
 

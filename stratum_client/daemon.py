@@ -39,11 +39,11 @@ from stratum_client.pool_watcher import PoolWatcher
 from stratum_client.reload import Reload, Settings
 from stratum_client.rims import PlainRims, Rims
 from stratum_client.service_notify import ServiceReport
+from stratum_client.site import Site
 from stratum_client.state_file import StateFile
 from stratum_client.stats import NamedDevice, RigStats, ShareCounts
 from stratum_client.status_orders import StatusOrders
 from stratum_client.supervise import SupervisedDevice
-from stratum_client.window_desk import WindowDesk
 
 ANSWER_WAIT = 1.0
 """How long a clean end waits for the pool's answers to shares in flight."""
@@ -119,13 +119,15 @@ class Daemon:
             rims=self._rims,
             setpoint_for=self.control.setpoint,
         )
-        self._windows = WindowDesk(
+        self.site = Site(
             config,
             control=self.control,
             devices=lambda: self.fleet.devices,
+            state_dir=state_dir,
             synchronized=synchronized,
             clock=clock,
-            log=log_for("control"),
+            random=random,
+            log_for=log_for,
         )
         listen, pages = config.metrics.listen, Exporter(self.snapshot).pages
         self._rim = Rim(listen.host, listen.port, pages, log_for("metrics")) if listen else None
@@ -155,7 +157,7 @@ class Daemon:
             settings,
             pools=self._pool_control,
             devices=self.fleet,
-            windows=self._windows,
+            windows=self.site.windows,
             log=log_for("config"),
             rims=self._rims,
         )
@@ -178,7 +180,7 @@ class Daemon:
             devices = group.create_task(self.fleet.run(), name="devices")
             services = [
                 group.create_task(self.control.run(), name="control"),
-                group.create_task(self._windows.run(), name="windows"),
+                group.create_task(self.site.run(), name="site"),
                 group.create_task(self._lag.run(), name="loop lag"),
                 group.create_task(self._pool_control.run(), name="pools that change"),
                 group.create_task(self._reload.run(), name="reload"),
@@ -242,7 +244,7 @@ class Daemon:
             **status.handlers,
             **devices.handlers,
             **self.control.handlers,
-            **self._windows.handlers,
+            **self.site.handlers,
             **self._pool_control.handlers,
             **self._reload.handlers,
         }

@@ -31,11 +31,17 @@ class Level(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """What a device may do at most; without any field it is free."""
+    """What a device may do at most; without any field it is free.
+
+    ``watts`` and ``mhz`` are of one device. ``rig_watts`` is of all devices together, and ``share``
+    (0 to 1) of the power that all take at full speed: `governor.decide` deals them out.
+    """
 
     run: bool = True
     watts: float | None = None
     mhz: float | None = None
+    rig_watts: float | None = None
+    share: float | None = None
 
     def __str__(self) -> str:
         """Return the limit in words."""
@@ -43,7 +49,9 @@ class Limit:
             return "idle"
         watts = "" if self.watts is None else f"at most {self.watts:g} W"
         mhz = "" if self.mhz is None else f"at most {self.mhz:g} MHz"
-        return ", ".join(filter(None, (watts, mhz))) or "free"
+        rig = "" if self.rig_watts is None else f"at most {self.rig_watts:g} W of the whole rig"
+        share = "" if self.share is None else f"at most {100 * self.share:g}% of full power"
+        return ", ".join(filter(None, (watts, mhz, rig, share))) or "free"
 
     def tightened(self, other: "Limit") -> "Limit":
         """Return what both limits allow."""
@@ -51,6 +59,8 @@ class Limit:
             run=self.run and other.run,
             watts=_lower(self.watts, other.watts),
             mhz=_lower(self.mhz, other.mhz),
+            rig_watts=_lower(self.rig_watts, other.rig_watts),
+            share=_lower(self.share, other.share),
         )
 
 

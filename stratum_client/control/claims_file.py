@@ -1,8 +1,8 @@
 """Claims as a text that outlives the daemon; pure.
 
 One JSON object: ``format`` (1) and ``claims``, each with ``level``, ``issuer``, ``device`` (empty:
-all), ``run``, ``watts``, ``mhz``, ``cause``, ``remark``, ``since`` and ``until`` (seconds since
-1970, UTC, or null).
+all), ``run``, ``watts``, ``mhz``, ``rig_watts``, ``share``, ``cause``, ``remark``, ``since`` and
+``until`` (seconds since 1970, UTC, or null).
 """
 
 import json
@@ -56,6 +56,8 @@ def _row(claim: Claim) -> Mapping[str, object]:
         "run": limit.run,
         "watts": limit.watts,
         "mhz": limit.mhz,
+        "rig_watts": limit.rig_watts,
+        "share": limit.share,
         "cause": claim.cause,
         "remark": claim.remark,
         "since": claim.since,
@@ -76,6 +78,7 @@ def _claim(row: object) -> Claim:
             "remark": str(remark),
             "since": since,
             "until": until,
+            **more,
         } if level in _LEVELS and all(map(_is_plain, (issuer, device, cause, remark))):
             start = _number(since)
             if start is None:
@@ -84,7 +87,13 @@ def _claim(row: object) -> Claim:
                 level=_LEVELS[level],
                 issuer=issuer,
                 device=device,
-                limit=Limit(run=run, watts=_number(watts), mhz=_number(mhz)),
+                limit=Limit(
+                    run=run,
+                    watts=_number(watts),
+                    mhz=_number(mhz),
+                    rig_watts=_number(more.get("rig_watts")),
+                    share=_number(more.get("share")),
+                ),
                 cause=cause,
                 remark=remark,
                 since=start,

@@ -1,0 +1,51 @@
+"""All that the site, the grid and the price of power want of the rig, put together.
+
+Each part states claims by `DeviceControl` or reads snapshots; none reaches the miner or a port.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from random import Random
+
+from drivers.api import Clock, Log
+from stratum_client.api.control_lines import Handler
+from stratum_client.config import Config
+from stratum_client.device_control import DeviceControl
+from stratum_client.supervise import SupervisedDevice
+from stratum_client.window_desk import WindowDesk
+
+
+class Site:
+    """Windows, and whatever else is configured; without a ``state_dir`` nothing is remembered."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        control: DeviceControl,
+        devices: Callable[[], Sequence[SupervisedDevice]],
+        state_dir: Path | None,  # noqa: ARG002  # for the parts that remember
+        synchronized: Callable[[], bool | None],
+        clock: Clock,
+        random: Random,  # noqa: ARG002  # for the parts that wait at random
+        log_for: Callable[[str], Log],
+    ) -> None:
+        self.windows = WindowDesk(
+            config,
+            control=control,
+            devices=devices,
+            synchronized=synchronized,
+            clock=clock,
+            log=log_for("control"),
+        )
+
+    @property
+    def handlers(self) -> Mapping[str, Handler]:
+        """Return the handler of each request."""
+        return {**self.windows.handlers}
+
+    async def run(self) -> None:
+        """Follow all of it until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.windows.run(), name="windows")
