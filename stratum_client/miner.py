@@ -206,9 +206,9 @@ class Miner:
         self._pools[name].counters[extranonce1, size] = counter
 
     def current_job(self, name: str) -> Job | None:
-        """Return the job that is mined for a pool."""
-        side = self._pools[name]
-        return side.current.job if side.current and not side.held else None
+        """Return the job that is mined for a pool, None for a pool that is not there."""
+        side = self._pools.get(name)
+        return side.current.job if side and side.current and not side.held else None
 
     def holds_job(self, name: str) -> bool:
         """Return whether devices go on with the job of a pool that is gone, for nobody."""

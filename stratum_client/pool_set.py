@@ -19,14 +19,13 @@ from stratum_client.pool import Pool
 from stratum_client.pool_health import Loss, Tip, loss_of
 from stratum_client.pool_order import PoolOrder, PoolVerb
 from stratum_client.pool_plan import PoolPlan
+from stratum_client.pool_returning import RECONNECTING, ReturningPool
 from stratum_client.pool_watcher import PoolWatcher
 from stratum_client.rims import PlainRims, Rims, Timer
 from stratum_client.stats import PoolState, PoolStats
 
 LATE_NONCES = 0.5
 """Seconds in which devices may still find nonces of the work they had before a change of pool."""
-
-RECONNECTING = "reconnecting with other settings"
 
 MakePool = Callable[[PoolConfig, PoolWatcher], Pool]
 
@@ -74,7 +73,7 @@ class PoolSet:
         self._plan = PoolPlan(now)
         self._members: dict[str, _Member] = {}
         self._leaving: dict[str, Pool] = {}
-        self._returning: dict[str, PoolStats] = {}  # what was last told of those that come back
+        self._returning: dict[str, ReturningPool] = {}
         self._group: asyncio.TaskGroup | None = None
         self._timer: Timer | None = None
         for config in configs:
@@ -124,7 +123,9 @@ class PoolSet:
     def snapshot(self, now: float) -> tuple[PoolStats, ...]:
         """Return what is to be told of each pool."""
         rows = [self._snapshot(name, now) for name in self._policy.names]
-        return (*rows, *(self._returning_row(name, now) for name in self._returning))
+        for one in sorted(self._returning.values(), key=lambda one: one.place):
+            rows.insert(one.place, one.row(now))
+        return tuple(rows)
 
     # --- what may be ordered ---
 
@@ -178,7 +179,7 @@ class PoolSet:
         member = self._named(name)
         self._rims.ordered(PoolOrder(verb=PoolVerb.REMOVE, pool=name, comes_back=comes_back))
         if comes_back:
-            self._returning[name] = member.pool.snapshot(self._clock.monotonic())
+            self._returning[name] = self._returning_one(member.pool)
         self._policy.remove(name, comes_back=comes_back)
         del self._members[name]
         self._leaving[name] = member.pool
@@ -375,11 +376,14 @@ class PoolSet:
             raise PoolOrderError(f"no pool is called {name!r}; there are: {known}")
         return self._members[name]
 
-    def _returning_row(self, name: str, now: float) -> PoolStats:
-        if pool := self._leaving.get(name):
-            self._returning[name] = pool.snapshot(now)
-        stats = self._returning[name]
-        return replace(stats, state=PoolState.DISCONNECTED, problem=RECONNECTING)
+    def _returning_one(self, pool: Pool) -> ReturningPool:
+        """Return where a pool is told of until it is back; it must be a member still."""
+        names = [row.name for row in self.snapshot(self._clock.monotonic())]
+        return ReturningPool(
+            pool=pool,
+            place=names.index(pool.config.name),
+            enabled=self._policy.is_enabled(pool.config.name),
+        )
 
     def _snapshot(self, name: str, now: float) -> PoolStats:
         role, note = self._policy.role(name, now)

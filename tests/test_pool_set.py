@@ -227,6 +227,39 @@ async def test_a_pool_that_is_still_closing_cannot_be_added_under_its_old_name()
         assert [pool.config.name for pool in rig.pools.pools] == ["main", "spare"]
 
 
+async def test_a_pool_that_comes_back_keeps_its_row_and_a_role_all_the_while() -> None:
+    def rows(rig: Rig) -> list[tuple[str, PoolRole | None]]:
+        return [(row.name, row.role) for row in rig.pools.snapshot(rig.clock.monotonic())]
+
+    async with running("main", "spare", "third", "off") as rig:
+        rig.job("main", "spare", "third")
+        rig.pools.disable("off")
+        before = [
+            ("main", PoolRole.SERVING),
+            ("spare", PoolRole.STANDBY),
+            ("third", PoolRole.STANDBY),
+            ("off", PoolRole.DISABLED),
+        ]
+        assert rows(rig) == before
+
+        for name in ("off", "main", "spare"):
+            rig.pools.remove(name, comes_back=True)
+        between = [
+            ("main", PoolRole.CONNECTING),
+            ("spare", PoolRole.CONNECTING),
+            ("third", PoolRole.SERVING),
+            ("off", PoolRole.DISABLED),
+        ]
+        assert rows(rig) == between
+        await rig.hash(2)
+        assert not any(rig.pools.is_leaving(name) for name in ("off", "main", "spare"))
+        assert rows(rig) == between  # also when the old sessions are closed
+
+        for name in ("main", "spare", "off"):
+            rig.pools.add(rig.config(name), enabled=name != "off")
+        assert {name for name, _ in rows(rig)} == {name for name, _ in before}
+
+
 async def test_other_settings_hold_at_once() -> None:
     async with running("a", "b", quotas={"a": 3.0, "b": 1.0}) as rig:
         rig.job("a", "b")

@@ -362,6 +362,7 @@ async def test_a_pool_that_reconnects_stays_in_sight_takes_no_orders_and_keeps_i
 
         assert row(r).problem == "reconnecting with other settings"
         assert row(r).state is PoolState.DISCONNECTED
+        assert row(r).role is PoolRole.CONNECTING
         for what in ("pool.use", "pool.disable", "pool.enable"):
             with pytest.raises(OrderError, match="main is reconnecting"):
                 await r.ask(what, pool="main")
