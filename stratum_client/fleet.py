@@ -167,6 +167,7 @@ class Fleet:
             _, running = await asyncio.wait([member.task], timeout=REMOVE_WAIT)
             if running:
                 self._log.warning("device.ends_slowly", device=name, after=REMOVE_WAIT)
+        self._miner.seat_left(name)
 
     # -- ports
 

@@ -47,6 +47,10 @@ class WorkPlan(Protocol):
         """Return the pool that the seat's next work comes from, None for no work."""
         ...
 
+    def seat_left(self, seat: str, now: float) -> None:
+        """Take note that a seat's device is gone for good, or until it is asked for again."""
+        ...
+
 
 class ShareWitness(Protocol):
     """Who is told of every share: when it is found, and once when its fate is known."""
@@ -166,9 +170,11 @@ class Miner:
         Older work is not called worthless then: late nonces go to the pool of their job.
         """
         for seat in self.seats.values():
+            if seat.listener is None:
+                continue
             side = self._side_for(seat.name)
             wanted = side.current.job.session.pool if side and side.current else None
-            if seat.listener and wanted != seat.pool:
+            if wanted != seat.pool:
                 seat.listener.job_changed(clean=wanted is None)
 
     def job_arrived(self, job: Job) -> None:
@@ -194,12 +200,13 @@ class Miner:
             side.held = True
             return
         working = [
-            s for s in self.seats.values() if name == s.pool or self._side_for(s.name) is side
+            seat.listener
+            for seat in self.seats.values()
+            if seat.listener and (name == seat.pool or self._side_for(seat.name) is side)
         ]
         side.current = None
-        for seat in working:
-            if seat.listener:
-                seat.listener.job_changed(clean=True)
+        for listener in working:
+            listener.job_changed(clean=True)
 
     def search_from(self, name: str, extranonce1: bytes, size: int, counter: int) -> None:
         """Count extranonce2 from ``counter`` in a space that an earlier process has searched."""
@@ -239,6 +246,11 @@ class Miner:
         if name not in self.seats:
             self.seats[name] = Seat(self, name, Tally.starting(self._clock.monotonic()))
         return self.seats[name]
+
+    def seat_left(self, name: str) -> None:
+        """Deal no work to a device that is gone; its seat and its counts stay for a namesake."""
+        if self._plan:
+            self._plan.seat_left(name, self._clock.monotonic())
 
     def next_work(self, seat: str = "") -> PoolWork | None:
         """Return work for a seat, with an extranonce2 (and ntime) that nobody has had, or None."""

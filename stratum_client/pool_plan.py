@@ -17,6 +17,10 @@ class PoolPlan:
         """Return the pool that a seat's next work comes from."""
         return self._dealer.pool_of(seat) if self._deals else self._single
 
+    def seat_left(self, seat: str, now: float) -> None:
+        """Forget a seat whose device is gone."""
+        self._dealer.leave(seat, now)
+
     def take_from(self, pool: str | None, now: float) -> None:
         """Let all work come from this pool, or from nowhere."""
         self._single, self._deals = pool, False

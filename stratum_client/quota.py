@@ -85,6 +85,11 @@ class QuotaDealer:
         self._deal(rates)
         self.next_turn = now + self._quantum
 
+    def leave(self, seat: str, now: float) -> None:
+        """Deal to a seat no more: from now on it hashes for nobody."""
+        self._settle(now)
+        self._places.pop(seat, None)
+
     def dealt(self, name: str) -> Dealt | None:
         """Return how a pool has fared so far; None before there is anything to tell."""
         account = self._accounts.get(name)

@@ -1,6 +1,7 @@
 """Devices that come, go and change by configuration while others mine on."""
 
 from random import Random
+from typing import ClassVar
 
 import pytest
 
@@ -35,6 +36,25 @@ async def test_a_device_is_added_and_removed_while_its_neighbour_runs_on(bench: 
         assert [device.name for device in fleet.devices] == ["cpu"]
         assert neighbour.started.is_set()
         assert not neighbour.ended.is_set()
+
+
+async def test_who_deals_work_is_told_of_a_device_that_was_removed(bench: Bench) -> None:
+    class Dealer:
+        left: ClassVar[list[str]] = []
+
+        def pool_for(self, seat: str) -> str | None:
+            return None
+
+        def seat_left(self, seat: str, now: float) -> None:
+            self.left.append(seat)
+
+    fleet = bench.fleet(DeviceConfig(name="cpu", driver="cpu"))
+    bench.miner.follow(Dealer())
+    async with running(fleet):
+        await opened(bench.cpu)
+        await fleet.remove("cpu")
+
+        assert Dealer.left == ["cpu"]
 
 
 async def test_a_changed_device_starts_anew_with_its_settings_and_its_counters(

@@ -378,7 +378,11 @@ class TwoPools(Rig):
         self.arrives(self.job())
 
     def pool_for(self, seat: str) -> str | None:
-        return self.places.get(seat)
+        assert seat in self.places, "nobody mines there"
+        return self.places[seat]
+
+    def seat_left(self, seat: str, now: float) -> None:
+        del self.places[seat]
 
     def job_of_spare(self) -> Job:
         return replace(self.job(), session=SessionId(pool="spare", number=2), job_id="s")
@@ -432,6 +436,23 @@ def test_who_gets_no_work_any_more_is_told_that_all_older_work_is_worthless() ->
 
     assert rig.told() == {"a": [], "b": [], "c": [True]}
     assert rig.devices["c"].work is None
+
+
+def test_a_device_that_is_gone_is_dealt_to_no_more_and_keeps_its_counts() -> None:
+    rig = TwoPools()
+    gone = rig.miner.seat("b")
+    gone.tally.solutions = 7
+    gone.listener = None
+
+    rig.miner.seat_left("b")
+    rig.told()
+    rig.miner.plan_changed()
+    rig.arrives(replace(rig.job(), clean=True))
+    rig.miner.pool_gone("pool")
+
+    assert "b" not in rig.places, "or `pool_for` had complained"
+    assert rig.told() == {"a": [True, True], "b": [], "c": [True, True]}
+    assert rig.miner.seat("b").tally.solutions == 7
 
 
 def test_stale_shares_go_only_where_that_is_wished() -> None:

@@ -158,6 +158,20 @@ def test_devices_that_come_and_go_upset_nothing() -> None:
     assert max(rig.errors().values()) <= 0.02
 
 
+def test_a_device_that_is_gone_hashes_for_nobody_from_then_on() -> None:
+    dealer, rates = QuotaDealer(0.0), {"x": 1e12, "y": 1e12}
+    dealer.serve({"a": 1.0, "b": 1.0}, 0.0)
+    dealer.turn(rates, 0.0)
+    left = dealer.pool_of("x") or ""
+
+    dealer.leave("x", 5.0)
+    dealer.turn({"y": 1e12}, 10.0)
+
+    dealt = dealer.dealt(left)
+    assert dealt
+    assert dealt.achieved == pytest.approx(1 / 3), "5 s of the 15 s that were hashed"
+
+
 def test_devices_that_do_not_tell_their_rate_are_dealt_by_time() -> None:
     dealer, counts = QuotaDealer(0.0), {"a": 0, "b": 0}
     dealer.serve({"a": 3.0, "b": 1.0}, 0.0)
