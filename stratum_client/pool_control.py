@@ -5,7 +5,7 @@
 | pools | | pools: a list as in the status, chosen, reason |
 | pool.use | pool: a name, or nothing for automatic | as pools, durable, problem |
 | pool.enable, pool.disable | pool | as pools, durable, problem |
-| pool.add | url, user; name, password if wanted | pool, note |
+| pool.add | url, user; name, password, proxy, pin, insecure if wanted | pool, note |
 | pool.remove | pool | pool, note |
 
 ``chosen`` and disabled pools outlive the daemon. A pool that was added lasts until the daemon ends,
@@ -143,7 +143,8 @@ class PoolControl:
             raise OrderError(f"there are {MAX_POOLS} pools already")
         if config.name in self._replacing:
             raise OrderError(f"there is a pool called {config.name} already, about to reconnect")
-        self._keep_secret(config.password)
+        for secret in Config(pools=(config,)).secrets:
+            self._keep_secret(secret)
         self._obeyed(lambda: self._pools.add(config))
         self._log.info("pool.added", pool=config.name, url=str(config.url), by=order.by)
         return {"pool": config.name, "note": NOT_IN_FILE}
@@ -166,6 +167,9 @@ class PoolControl:
             url=order.text("url"),
             user=order.text("user"),
             password=order.text_or_nothing("password", 256) or None,
+            proxy=order.text_or_nothing("proxy", 512) or None,
+            pin=order.text_or_nothing("pin") or None,
+            insecure=order.flag("insecure"),
         )
         name = order.text_or_nothing("name", 64)
         try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from stratum_client.config_secrets import SecretError, Secrets
 from stratum_client.device_listing import table
 from stratum_client.status_text import scaled
+from stratum_client.verbs.arguments import add_way_arguments
 from stratum_client.verbs.asking import (
     EXIT_OK,
     add_config_argument,
@@ -46,6 +47,7 @@ def add_orders(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     secret.add_argument(
         "--password-env", metavar="VARIABLE", help="environment variable with the password"
     )
+    add_way_arguments(add)
     remove = _action(actions, "remove", "let a pool go, until the daemon ends", _remove)
     remove.add_argument("name", metavar="NAME")
 
@@ -96,7 +98,8 @@ def _add(options: argparse.Namespace) -> int:
     except SecretError as error:
         complain(f"stratum-client pools: {error.problem}")
         return 2
-    fields = {"url": options.url, "user": options.user, "name": options.name}
+    keys = ("url", "user", "name", "proxy", "pin", "insecure")
+    fields = {key: getattr(options, key) for key in keys}
     result = asked(options, "pool.add", **fields, password=password)
     tell(f"{result.get('pool')}: added; {result.get('note')}")
     return EXIT_OK

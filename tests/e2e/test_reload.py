@@ -322,6 +322,20 @@ async def test_a_pool_is_added_used_and_removed_while_shares_stream() -> None:
         r.assert_nothing_lost()
 
 
+async def test_an_added_pool_is_reached_the_way_that_was_ordered() -> None:
+    async with rig(1) as r:
+        pin, proxy = "ab" * 32, "socks5://me:geheim-4@127.0.0.1:9"
+        order = {"url": "ssl://127.0.0.1:9", "user": "new.rig", "name": "extra"}
+        await r.ask("pool.add", **order, pin=pin, proxy=proxy)
+
+        [config] = [pool.config for pool in r.bench.pools.pools if pool.config.name == "extra"]
+        assert config.trust.verify == "pin"
+        assert config.trust.pin_sha256 == (bytes.fromhex(pin),)
+        assert config.via
+        assert (config.via.host, config.via.port) == ("127.0.0.1", 9)
+        assert r.secrets == ["geheim-4"]
+
+
 async def test_what_makes_no_sense_is_refused_and_changes_nothing() -> None:
     async with rig(1) as r:
         for what, fields, problem in (
@@ -329,6 +343,13 @@ async def test_what_makes_no_sense_is_refused_and_changes_nothing() -> None:
             ("pool.disable", {}, '"pool" is missing'),
             ("pool.add", {"url": "http://x", "user": "a"}, "pool address looks like"),
             ("pool.add", {"url": "x:1", "user": "a", "name": "main"}, "called main already"),
+            ("pool.add", {"url": "ssl://x:1", "user": "a", "pin": "abc"}, "--pin"),
+            ("pool.add", {"url": "x:1", "user": "a", "proxy": "ftp://y:2"}, "--proxy"),
+            (
+                "pool.add",
+                {"url": "ssl://x:1", "user": "a", "pin": "0" * 64, "insecure": True},
+                "means nothing with --insecure",
+            ),
         ):
             with pytest.raises(OrderError, match=problem):
                 await r.ask(what, **fields)
