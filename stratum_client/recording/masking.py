@@ -33,6 +33,9 @@ _PLAIN = "._-+@:~"
 _CUT_ESCAPE = re.compile(rb"\\+(?:u[0-9A-Fa-f]{0,3})?|%[0-9A-Fa-f]?|[\xc2-\xf4][\x80-\xbf]{0,2}")
 _LOGIN_IN_ADDRESS = re.compile(rb"(?<=://)[^/\s@\"\\]+@")
 
+_Forms = list[list[re.Pattern[bytes]]]
+"""For each character of a secret the ways in which it may be written."""
+
 
 class Masker:
     """Replaces secrets; ``salt`` makes pseudonyms this recording's own.
@@ -45,7 +48,7 @@ class Masker:
         self._keep_users = keep_users
         self._secrets: dict[str, str] = {}
         self._pattern: re.Pattern[bytes] | None = None
-        self._beginnings: list[list[re.Pattern[bytes]]] = []
+        self._beginnings: list[_Forms] = []
         self._replacements: list[bytes] = []
 
     @property
@@ -118,7 +121,7 @@ class Masker:
             return
         self._secrets |= fresh
         names = sorted(self._secrets, key=len, reverse=True)
-        self._beginnings = [[re.compile(_form_of(c)) for c in name] for name in names]
+        self._beginnings = [[_compiled(c) for c in name] for name in names]
         self._replacements = [self._secrets[name].encode() for name in names]
         self._pattern = re.compile(b"|".join(b"(%s)" % _pattern_of(name) for name in names))
 
@@ -144,8 +147,8 @@ def _other(character: str, chance: int) -> str:
     return character if character in _PLAIN else "_"
 
 
-def _form_of(character: str) -> bytes:
-    """Return a pattern of all the ways in which one character may be written."""
+def _forms_of(character: str) -> list[bytes]:
+    """Return patterns of the ways in which one character may be written."""
     plain = character.encode()
     units = character.encode("utf-16-be")
     escape = b"".join(
@@ -155,7 +158,16 @@ def _form_of(character: str) -> bytes:
     forms = [escape, percent]
     forms += [rb"\\*" + re.escape(plain)] if character in '"/' else []
     forms += [rb"\\+"] if character == "\\" else [re.escape(plain)]
-    return b"(?:" + b"|".join(forms) + b")"
+    return forms
+
+
+def _form_of(character: str) -> bytes:
+    """Return a pattern of all the ways in which one character may be written."""
+    return b"(?:" + b"|".join(_forms_of(character)) + b")"
+
+
+def _compiled(character: str) -> list[re.Pattern[bytes]]:
+    return [re.compile(form) for form in _forms_of(character)]
 
 
 def _pattern_of(secret: str) -> bytes:
@@ -168,16 +180,24 @@ def _pattern_of(secret: str) -> bytes:
     return pattern
 
 
-def _may_begin(forms: list[re.Pattern[bytes]], data: bytes, start: int) -> bool:
+def _may_begin(secret: _Forms, data: bytes, start: int) -> bool:
     """Return whether ``data`` from ``start`` to its end begins a secret that is not yet whole."""
-    position = start
-    for form in forms:
-        if position == len(data):
-            return position > start
-        if _CUT_ESCAPE.fullmatch(data, position):  # even if its start would do as a plain backslash
+    positions = {start}
+    for forms in secret:
+        if len(data) in positions:
             return True
-        found = form.match(data, position)
-        if not found:
+        if any(_CUT_ESCAPE.fullmatch(data, position) for position in positions):
+            return True  # even if its start would do as a plain backslash
+        positions = {end for at in positions for form in forms for end in _ends(form, data, at)}
+        if not positions:
             return False
-        position = found.end()
     return False
+
+
+def _ends(form: re.Pattern[bytes], data: bytes, start: int) -> Iterable[int]:
+    """Return where a character may end; of a run of backslashes any part may be one."""
+    found = form.match(data, start)
+    if not found:
+        return ()
+    is_run = not found.group().strip(b"\\")
+    return range(start + 1, found.end() + 1) if is_run else (found.end(),)

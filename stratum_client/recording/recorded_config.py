@@ -17,9 +17,10 @@ from stratum_client.setting_kinds import VERSION_MASK, Kind, Section, settings_o
 
 T = TypeVar("T")
 
-_LEFT_OUT = {"tls", "proxy", "network", "state_dir", "log", "rig", "device", "ledger"} | {
-    *("window", "schedule", "calendar"),
-}
+_KEPT = frozenset({"schema", "work", "deadlines", "pool"})
+"""The sections that decide how to talk to pools; nothing of the others may leave the rig."""
+
+_LEFT_OUT = frozenset({"tls", "proxy"})
 _PLAIN = (bool, int, float, str)
 
 
@@ -111,7 +112,7 @@ def _plain(settings: object) -> dict[str, Any]:
     content: dict[str, Any] = {}
     for key, (name, kind) in settings_of(type(settings)).items():
         value = getattr(settings, name)
-        if key in _LEFT_OUT or value is None:
+        if not _is_kept(type(settings), key) or value is None:
             continue
         if isinstance(kind, Section):
             content[key] = [_plain(one) for one in value] if kind.many else _plain(value)
@@ -120,6 +121,10 @@ def _plain(settings: object) -> dict[str, Any]:
             if _reads_as(kind, plain, value):
                 content[key] = plain
     return content
+
+
+def _is_kept(cls: type, key: str) -> bool:
+    return key in _KEPT if cls is Config else key not in _LEFT_OUT
 
 
 def _is_secret(kind: Kind) -> bool:
@@ -137,7 +142,7 @@ def _reads_as(kind: Kind, plain: object, value: object) -> bool:
 def _read(cls: type[T], content: Mapping[str, object]) -> T:
     values: dict[str, object] = {}
     for key, (name, kind) in settings_of(cls).items():
-        if key not in content or key in _LEFT_OUT:
+        if key not in content or not _is_kept(cls, key):
             continue
         if isinstance(kind, Section):
             values[name] = _section(kind, content[key], key)

@@ -68,6 +68,7 @@ def heard(what: What, data: bytes) -> Entry:
 
 @example(password="¡" * 8, choices=[], cuts=[72], quoted_again=False)
 @example(password=r"0000\000", choices=[1, 0], cuts=[72], quoted_again=False)
+@example(password=r"000\0000", choices=[0, 1, 0], cuts=[72], quoted_again=False)
 @given(
     password=PRINTABLE,
     choices=st.lists(st.integers(0, 2), max_size=8),
