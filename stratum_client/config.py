@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from stratum_client.config_ledger import LedgerConfig
 from stratum_client.config_metrics import MetricsConfig
+from stratum_client.config_mqtt import MqttConfig
 from stratum_client.config_schedule import (
     ZONE,
     CalendarConfig,
@@ -311,6 +312,7 @@ class Config:
     calendars: tuple[CalendarConfig, ...] = field(
         default=(), metadata=read_as(Section(CalendarConfig, many=True), "calendar")
     )
+    mqtt: MqttConfig = field(default=MqttConfig(), metadata=read_as(Section(MqttConfig)))
     path: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -323,5 +325,5 @@ class Config:
         proxies = (self.network.proxy, *(pool.proxy for pool in self.pools))
         logins = (proxy.password for proxy in proxies if isinstance(proxy, ProxyUrl))
         spelt = (form for password in logins for form in (password, quote(password, safe="")))
-        found = (*(pool.password for pool in self.pools), *spelt)
+        found = (*(pool.password for pool in self.pools), *spelt, self.mqtt.password)
         return tuple(dict.fromkeys(word for word in found if word not in {"", DEFAULT_PASSWORD}))

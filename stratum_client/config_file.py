@@ -99,7 +99,10 @@ def read_config(
     pools = tuple(_with_ca_file_in(directory, pool) for pool in config.pools)
     calendars = tuple(replace(one, file=directory / one.file) for one in config.calendars)
     warnings = (*draft.warnings, *secrets.warnings)
-    return replace(config, pools=pools, calendars=calendars, warnings=warnings)
+    mqtt = config.mqtt
+    if mqtt.ca_file:
+        mqtt = replace(mqtt, ca_file=directory / mqtt.ca_file)
+    return replace(config, pools=pools, calendars=calendars, mqtt=mqtt, warnings=warnings)
 
 
 def load_hardware(path: Path, environ: Mapping[str, str] = os.environ) -> Config:

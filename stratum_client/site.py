@@ -11,8 +11,9 @@ from random import Random
 from drivers.api import Clock, Log
 from stratum_client.api.control_lines import Handler
 from stratum_client.config import Config
+from stratum_client.control.io.mqtt_link import MqttLink
 from stratum_client.device_control import DeviceControl
-from stratum_client.supervise import SupervisedDevice
+from stratum_client.supervise import SupervisedDevice, kept_running
 from stratum_client.window_desk import WindowDesk
 
 
@@ -28,7 +29,7 @@ class Site:
         state_dir: Path | None,  # noqa: ARG002  # for the parts that remember
         synchronized: Callable[[], bool | None],
         clock: Clock,
-        random: Random,  # noqa: ARG002  # for the parts that wait at random
+        random: Random,
         log_for: Callable[[str], Log],
     ) -> None:
         self.windows = WindowDesk(
@@ -38,6 +39,13 @@ class Site:
             synchronized=synchronized,
             clock=clock,
             log=log_for("control"),
+        )
+        self._random = random
+        self._log = log_for("site")
+        self.link = (
+            MqttLink(config.mqtt, config.rig.name, clock=clock, random=random, log=log_for("mqtt"))
+            if config.mqtt.url
+            else None
         )
 
     @property
@@ -49,3 +57,6 @@ class Site:
         """Follow all of it until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.windows.run(), name="windows")
+            if self.link:
+                part = kept_running("mqtt", self.link.run, random=self._random, log=self._log)
+                group.create_task(part, name="mqtt")

@@ -1,6 +1,7 @@
-"""One device's life after a failure; the only restart logic there is for devices."""
+"""Life after a failure, of one device or one optional part; the only restart logic for them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from random import Random
 
@@ -13,6 +14,24 @@ from stratum_client.stats import NamedDevice, ShareCounts
 
 STEADY_AFTER = 60.0
 """A device that ran this long starts again with the shortest pause."""
+
+
+async def kept_running(
+    part: str, run: Callable[[], Awaitable[None]], *, random: Random, log: Log
+) -> None:
+    """Run an optional part until it returns; run it again after it crashed, for that is our bug."""
+    backoff = Backoff(random)
+    while True:
+        try:
+            return await run()
+        except Exception as error:  # noqa: BLE001  # it costs this part, and not the hashing
+            pause = backoff.next_pause()
+            _tell_crash(log, part, error, pause)
+        await asyncio.sleep(pause)
+
+
+def _tell_crash(log: Log, part: str, error: Exception, pause: float) -> None:
+    log.error("part.crashed", part=part, retry_in=round(pause, 1), exc_info=error)
 
 
 class SupervisedDevice:

@@ -35,6 +35,7 @@ def read(text: str) -> Config:
         "MAIN_POOL_PASSWORD": "p",
         "POOL_PROXY": "socks5://a:1",
         "NETWORK_PROXY": "socks5://b:1",
+        "MQTT_PASSWORD": "p",
     }
     return read_config(text.encode(), name="example.toml", environ=environ)
 
@@ -100,6 +101,7 @@ def test_each_possibility_of_the_example_can_be_switched_on(
     switched: range, tmp_path: Path
 ) -> None:
     (tmp_path / "main").write_text("secret")
+    (tmp_path / "mqtt").write_text("secret")
     (tmp_path / "proxy").write_text("socks5://c:1\n")
     lines = EXAMPLE.read_text().splitlines()
     for number in switched:

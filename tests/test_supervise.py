@@ -10,7 +10,7 @@ import pytest
 from drivers.api import DeviceState, DeviceStats, Setpoint
 from drivers.errors import DriverError
 from stratum_client.miner import Miner
-from stratum_client.supervise import SupervisedDevice
+from stratum_client.supervise import SupervisedDevice, kept_running
 from tests.stand_ins import RecordingLink, RecordingLog
 from tests.test_miner import Rig
 from tests.virtual_time import LoopClock
@@ -169,3 +169,18 @@ async def test_a_device_that_cannot_tell_of_itself_is_shown_as_failed() -> None:
 
     assert stats.state is DeviceState.FAILED
     assert "ZeroDivisionError" in stats.reason
+
+
+async def test_an_optional_part_that_crashes_is_run_again_until_it_is_done() -> None:
+    log, starts = RecordingLog(), list[float]()
+
+    async def part() -> None:
+        starts.append(asyncio.get_running_loop().time())
+        if len(starts) < 3:
+            failing()
+
+    await kept_running("broker", part, random=Random(1), log=log)
+
+    assert len(starts) == 3
+    assert all(after - before >= 0.5 for before, after in pairwise(starts))
+    assert [fields["part"] for fields in log.named("part.crashed")] == ["broker"] * 2

@@ -1,0 +1,264 @@
+"""The rig's one connection to an MQTT broker, shared by all that listen and publish there.
+
+It is connected again whenever it breaks, and nobody waits for it: what is published while it is
+down is kept, so far as there is room, and goes out later. Needs the extra ``mqtt``. Messages are
+those of MQTT 3.1.1. The session outlives the connection, so that a broker keeps orders of QoS 1
+for a rig that is away; the client id is made of site and rig, so two rigs must not share a name.
+
+Topics of the link's own: ``mine/SITE/rig/ID/state``, retained, ``{"online": true, "version": ...}``
+and, by the broker once we are gone, ``{"online": false}``.
+"""
+
+import asyncio
+import importlib
+import json
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+from drivers.api import Clock, Log
+from stratum_client import __version__
+from stratum_client.backoff import Backoff
+from stratum_client.config import TlsConfig
+from stratum_client.config_mqtt import MqttConfig, MqttUrl
+from stratum_client.dialling import connected_socket
+from stratum_client.tls import CaFileError, client_context, host_for_tls
+from stratum_client.wire import printable
+
+if TYPE_CHECKING:
+    from aiomqtt import Client
+
+COMMAND = "pip install 'stratum-client[mqtt]'"
+NEEDS_EXTRA = f"MQTT needs the package aiomqtt; install it with: {COMMAND}"
+
+MOST_UNSENT = 1000
+"""Messages kept while the broker is away; the oldest go first."""
+
+LARGEST_MESSAGE = 65_536
+
+_CONNECT_WAIT = 5.0
+_ANSWER_WAIT = 10.0
+_LONGEST_PAUSE = 10.0  # an order may be waiting at the broker
+_KEEPALIVE = 10
+_STEADY_AFTER = 60.0
+_GOODBYE_WAIT = 0.5
+
+Take = Callable[[str, bytes], None]
+"""Is given topic and payload of a message; must not raise for what stands in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Message:
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+
+
+class MqttLink:
+    """Speaks with the broker of ``config``, which must have a url, for the rig called ``rig``."""
+
+    def __init__(
+        self, config: MqttConfig, rig: str, *, clock: Clock, random: Random, log: Log
+    ) -> None:
+        assert config.url
+        self.url: MqttUrl = config.url
+        self.is_connected = False
+        self.problem = "not connected yet"
+        self.lost_since: float | None = clock.monotonic()
+        self.topic = f"mine/{config.site}/rig/{rig}"
+        self._config = config
+        self._client_id = f"stratum-client-{config.site}-{rig}"
+        self._clock = clock
+        self._log = log
+        self._backoff = Backoff(random, longest=_LONGEST_PAUSE)
+        self._takers: dict[str, tuple[Take, int]] = {}
+        self._unsent: list[_Message] = []
+        self._dropped = 0
+        self._has_unsent = asyncio.Event()
+        self._told_problem = ""
+
+    def subscribe(self, pattern: str, take: Take, *, qos: int = 0) -> None:
+        """Let ``take`` have every message whose topic fits; to be called before `run`.
+
+        With ``qos`` 1 the broker keeps messages while this rig is away.
+        """
+        self._takers[pattern] = take, qos
+
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
+        """Send a message, now or when the broker is back; may be called from a callback.
+
+        Of retained messages that wait only the newest of each topic is kept.
+        """
+        if retain:
+            self._unsent = [one for one in self._unsent if not (one.retain and one.topic == topic)]
+        if len(self._unsent) >= MOST_UNSENT:
+            del self._unsent[0]
+            self._dropped += 1
+        self._unsent.append(_Message(topic, payload, qos, retain))
+        self._has_unsent.set()
+
+    async def run(self) -> None:
+        """Stay connected until cancelled; without the extra, say so once and do nothing."""
+        try:
+            library = await asyncio.to_thread(importlib.import_module, "aiomqtt")
+        except ImportError:
+            self.problem = NEEDS_EXTRA
+            self._log.error("mqtt.unavailable", reason=NEEDS_EXTRA)
+            return
+        while True:
+            began = self._clock.monotonic()
+            try:
+                await self._talk(library)
+            except (library.MqttError, OSError, CaFileError, TimeoutError) as error:
+                self._lost(_in_words(error))
+            if self._clock.monotonic() - began > _STEADY_AFTER:
+                self._backoff.reset()
+            await asyncio.sleep(self._backoff.next_pause())
+
+    # -- one connection
+
+    async def _talk(self, library: Any) -> None:  # noqa: ANN401 - the module aiomqtt
+        """Connect and pass messages on until the connection breaks."""
+        client = await self._client(library)
+        await _entered(client)
+        broken: BaseException | None = None
+        try:
+            await self._greet(client)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._send_all(client), name="mqtt out")
+                await self._receive(client)
+        except* (library.MqttError, OSError) as group_error:
+            broken = group_error.exceptions[0]
+            while isinstance(broken, BaseExceptionGroup):
+                broken = broken.exceptions[0]
+        finally:
+            await self._leave(client, library.MqttError)
+        if broken:
+            raise broken
+
+    async def _client(self, library: Any) -> "Client":  # noqa: ANN401 - as above
+        """Return a client for one connection; raise OSError where nobody is to be trusted.
+
+        The library dials in a thread that nobody can stop. So that is left to it only when the
+        broker has just answered here.
+        """
+        tls = await asyncio.to_thread(self._tls) if self.url.uses_tls else None
+        async with asyncio.timeout(_CONNECT_WAIT):
+            host = await self._probe(tls)
+        config = self._config
+        client: Client = library.Client(
+            host,
+            self.url.port,
+            identifier=self._client_id,
+            username=config.user or None,
+            password=config.password or None,
+            tls_context=tls,
+            will=library.Will(f"{self.topic}/state", _state(online=False), 1, retain=True),
+            clean_session=False,
+            keepalive=_KEEPALIVE,
+            timeout=_ANSWER_WAIT,
+            max_queued_incoming_messages=MOST_UNSENT,
+        )
+        return client
+
+    async def _probe(self, tls: ssl.SSLContext | None) -> str:
+        """Return what to dial: without TLS the address that answered, no name to be looked up."""
+        host = self.url.host
+        probe = await connected_socket(host, self.url.port)
+        if tls is None:
+            with probe:
+                return str(probe.getpeername()[0])
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(
+            asyncio.Protocol, sock=probe, ssl=tls, server_hostname=host_for_tls(host)
+        )
+        transport.abort()
+        return host
+
+    def _tls(self) -> ssl.SSLContext:
+        ca_file = self._config.ca_file
+        trust = TlsConfig(verify="ca-file", ca_file=ca_file) if ca_file else TlsConfig()
+        return client_context(trust)
+
+    async def _greet(self, client: "Client") -> None:
+        for pattern, (_, qos) in self._takers.items():
+            [code] = await client.subscribe(pattern, qos)
+            if not isinstance(code, int) and code.is_failure:
+                self._log.error("mqtt.refused", topic=pattern, reason=printable(code, 200))
+        await client.publish(f"{self.topic}/state", _state(online=True), 1, retain=True)
+        self.is_connected, self.lost_since, self.problem = True, None, ""
+        self._told_problem = ""
+        self._log.info("mqtt.connected", broker=str(self.url))
+        if self._dropped:
+            self._log.warning("mqtt.dropped", messages=self._dropped)
+            self._dropped = 0
+
+    async def _receive(self, client: "Client") -> None:
+        async for message in client.messages:
+            payload = message.payload if isinstance(message.payload, bytes) else b""
+            if len(payload) > LARGEST_MESSAGE:
+                self._log.warning("mqtt.too_large", topic=str(message.topic), bytes=len(payload))
+                continue
+            for pattern, (take, _) in self._takers.items():
+                if message.topic.matches(pattern):
+                    take(str(message.topic), payload)
+
+    async def _send_all(self, client: "Client") -> None:
+        while True:
+            await self._has_unsent.wait()
+            while self._unsent:
+                message = self._unsent[0]
+                await client.publish(
+                    message.topic, message.payload, message.qos, retain=message.retain
+                )
+                if self._unsent and self._unsent[0] is message:
+                    del self._unsent[0]
+            self._has_unsent.clear()
+
+    async def _leave(self, client: "Client", error: type[Exception]) -> None:
+        """Say good-bye, if there is somebody to say it to: a broker tells no will after that."""
+        client.timeout = _GOODBYE_WAIT
+        try:
+            await client.publish(f"{self.topic}/state", _state(online=False), 1, retain=True)
+            await client.__aexit__(None, None, None)
+        except error:
+            self._log.debug("mqtt.left", broker=str(self.url))
+
+    def _lost(self, problem: str) -> None:
+        """Say it once: each further attempt may fail for the same reason."""
+        if self.is_connected:
+            self.is_connected, self.lost_since = False, self._clock.monotonic()
+        self.problem = problem
+        if problem != self._told_problem:
+            self._log.warning("mqtt.lost", broker=str(self.url), error=problem)
+            self._told_problem = problem
+
+
+async def _entered(client: "Client") -> None:
+    """Connect; if cancelled, only when the library's thread has come back."""
+    entering = asyncio.ensure_future(client.__aenter__())
+    try:
+        await asyncio.shield(entering)
+    except asyncio.CancelledError:
+        await asyncio.wait([entering], timeout=_GOODBYE_WAIT)
+        if not entering.cancel() and entering.exception() is None:
+            client.timeout = _GOODBYE_WAIT
+            await client.__aexit__(None, None, None)
+        raise
+
+
+def _state(*, online: bool) -> bytes:
+    return json.dumps({"online": online, "version": __version__}).encode()
+
+
+def _in_words(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return f"nothing answers within {_CONNECT_WAIT:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there: is the broker running?"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}): see mqtt.ca_file"
+    return printable(str(error), 200) or type(error).__name__

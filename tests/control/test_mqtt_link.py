@@ -1,0 +1,165 @@
+"""The connection to the broker, a real Mosquitto: it comes back, and nobody waits for it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from stratum_client.clock import SystemClock
+from stratum_client.config_mqtt import MqttConfig, parse_mqtt_url
+from stratum_client.control.io.mqtt_link import MOST_UNSENT, MqttLink
+from tests.brokers import broker, site_at
+from tests.certificates import Authority
+from tests.stand_ins import RecordingLog
+from tests.tls_peers import free_port, until
+
+
+def link_to(url: str, log: RecordingLog, **more: object) -> MqttLink:
+    config = MqttConfig(url=parse_mqtt_url(url), site="kent", **more)  # type: ignore[arg-type]  # by name
+    return MqttLink(config, "r17", clock=SystemClock(), random=Random(1), log=log)
+
+
+@asynccontextmanager
+async def running(link: MqttLink) -> AsyncIterator[None]:
+    task = asyncio.create_task(link.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_messages_go_both_ways_and_the_state_says_who_is_there(tmp_path: Path) -> None:
+    log, heard = RecordingLog(), list[tuple[str, bytes]]()
+    async with broker(tmp_path) as port, site_at(port) as site:
+        link = link_to(f"mqtt://localhost:{port}", log)
+        link.subscribe("mine/kent/order/#", lambda topic, payload: heard.append((topic, payload)))
+        link.publish("mine/kent/rig/r17/event", b"before")
+        async with running(link):
+            await site.hears(lambda topic, payload: payload == b"before")
+            await until(lambda: link.is_connected)
+            await site.client.publish("mine/kent/order/all", b"stop", 1)
+            await site.client.publish("mine/kent/other", b"no", 1)
+            await until(lambda: heard)
+        state = await site.hears(lambda topic, payload: b"online" in payload)
+        gone = await site.hears(lambda topic, payload: b'"online": false' in payload)
+
+    assert heard == [("mine/kent/order/all", b"stop")]
+    assert json.loads(state)["online"] is True
+    assert json.loads(gone)["online"] is False
+    assert log.named("mqtt.lost") == []
+
+
+async def test_a_broker_that_comes_back_is_found_again_and_kept_its_orders(tmp_path: Path) -> None:
+    log, heard, port = RecordingLog(), list[bytes](), free_port()
+    link = link_to(f"mqtt://127.0.0.1:{port}", log)
+    link.subscribe("mine/kent/order/all", lambda _, payload: heard.append(payload), qos=1)
+    async with running(link):
+        await until(lambda: log.named("mqtt.lost"))
+        async with broker(tmp_path, port=port):
+            await until(lambda: link.is_connected)
+        await until(lambda: not link.is_connected)
+        link.publish("t", b"first")
+        async with broker(tmp_path, port=port), site_at(port) as site:
+            await site.hears(lambda topic, payload: (topic, payload) == ("t", b"first"))
+            link.publish("t", b"second")
+            await site.hears(lambda topic, payload: (topic, payload) == ("t", b"second"))
+            await until(lambda: link.is_connected)
+
+    assert len(log.named("mqtt.lost")) <= 4, "the same trouble is told once"
+    assert "nothing listens" in str(log.named("mqtt.lost")[0]["error"])
+
+
+async def test_orders_sent_while_the_rig_is_away_are_kept_for_it(tmp_path: Path) -> None:
+    heard = list[bytes]()
+
+    def link_at(port: int) -> MqttLink:
+        link = link_to(f"mqtt://127.0.0.1:{port}", RecordingLog())
+        link.subscribe("o", lambda _, payload: heard.append(payload), qos=1)
+        return link
+
+    async with broker(tmp_path) as port, site_at(port) as site:
+        first, second = link_at(port), link_at(port)
+        async with running(first):
+            await until(lambda: first.is_connected)
+        await site.client.publish("o", b"stop", 1)
+        async with running(second):
+            await until(lambda: heard)
+
+    assert heard == [b"stop"]
+
+
+async def test_a_login_that_is_refused_is_told_and_the_password_is_not(tmp_path: Path) -> None:
+    log = RecordingLog()
+    async with broker(tmp_path, "allow_anonymous false") as port:
+        link = link_to(f"mqtt://127.0.0.1:{port}", log, user="r17", password="sesame")
+        async with running(link):
+            await until(lambda: log.named("mqtt.lost"))
+
+    assert "not authori" in str(log.named("mqtt.lost")[0]["error"]).lower()
+    assert "sesame" not in repr(log.events)
+    assert "sesame" not in repr(link.__dict__["_config"])
+
+
+async def test_a_broker_by_tls_is_trusted_for_its_ca_alone(tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    signed = authority.leaf("broker", "DNS:localhost")
+    tls = (f"certfile {signed.chain}", f"keyfile {signed.key}", "allow_anonymous true")
+    trusting, doubting = RecordingLog(), RecordingLog()
+    async with broker(tmp_path, *tls) as port:
+        url = f"mqtts://localhost:{port}"
+        link = link_to(url, trusting, ca_file=authority.root.certificate)
+        other = link_to(url, doubting)
+        async with running(link), running(other):
+            await until(lambda: link.is_connected and doubting.named("mqtt.lost"))
+
+    assert "its certificate is not trusted" in str(doubting.named("mqtt.lost")[0]["error"])
+    assert trusting.named("mqtt.lost") == []
+
+
+async def test_what_waits_is_bounded_and_of_retained_messages_the_newest() -> None:
+    link = link_to("mqtt://127.0.0.1:1", RecordingLog())
+
+    for number in range(MOST_UNSENT + 5):
+        link.publish("t", b"%d" % number)
+    link.publish("s", b"old", retain=True)
+    link.publish("s", b"new", retain=True)
+
+    assert len(link._unsent) == MOST_UNSENT
+    assert [one.payload for one in link._unsent if one.retain] == [b"new"]
+
+
+async def test_without_the_extra_the_command_is_told_and_nothing_else_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "aiomqtt", None)
+    log = RecordingLog()
+
+    await link_to("mqtt://127.0.0.1:1", log).run()
+
+    [told] = log.named("mqtt.unavailable")
+    assert "pip install 'stratum-client[mqtt]'" in str(told["reason"])
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("mqtt://broker.example", "mqtt://broker.example:1883"),
+        ("MQTTS://broker.example", "mqtts://broker.example:8883"),
+        ("mqtt://[::1]", "mqtt://[::1]:1883"),
+        ("mqtt://[::1]:77/", "mqtt://[::1]:77"),
+    ],
+)
+def test_addresses_of_brokers(written: str, shown: str) -> None:
+    assert str(parse_mqtt_url(written)) == shown
+
+
+@pytest.mark.parametrize("written", ["broker", "http://b", "mqtt://", "mqtt://u:p@b", "mqtt://b:0"])
+def test_what_is_no_address_is_refused(written: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        parse_mqtt_url(written)
