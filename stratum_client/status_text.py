@@ -1,5 +1,7 @@
 """A snapshot in words: the lines of the live view, and one line for a log; pure."""
 
+import textwrap
+
 from drivers.api import DeviceState
 from drivers.header import hashes_to_find, target_of
 from stratum_client.control.claims import Claim
@@ -13,12 +15,19 @@ _LABEL_WIDTH = 9
 _FOR_EVER = 1e30
 """Seconds; a rate next to nothing would give an infinite time."""
 
+_LONGEST_PROBLEM = 600
+"""Characters: one about a certificate names digests to copy, and a pool may send anything."""
+
+_NARROW = 40
+"""Columns of a terminal in which a problem is cut rather than told on lines of its own."""
+
 
 def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
     """Return the live view, one string a line, none longer than ``width`` characters."""
     lines = [f"{title} · up {duration(stats.uptime)}"]
     lines += [_row("limit", _claim_text(claim)) for claim in stats.claims]
-    lines += [_row("pool", _pool_text(pool, one_of=len(stats.pools))) for pool in stats.pools]
+    for pool in stats.pools:
+        lines += _pool_rows(pool, one_of=len(stats.pools), width=width)
     if stats.work and not (len(stats.pools) == 1 and _serves(stats.pools[0])):
         lines.append(_row("work", stats.work))
     lines.append(_row("shares", shares_text(stats)))
@@ -145,15 +154,29 @@ def _role_text(pool: PoolStats) -> str:
     return text
 
 
-def _pool_text(pool: PoolStats, *, one_of: int) -> str:
+def _pool_rows(pool: PoolStats, *, one_of: int, width: int) -> list[str]:
+    """Return a pool on one line, and below it the problem if there is no room for all of that."""
+    shown = pool.problem if pool.state is not PoolState.WAITING else ""
+    problem = printable(shown, _LONGEST_PROBLEM)
+    row = _row("pool", _pool_text(pool, problem, one_of=one_of))
+    if not problem or len(row) <= width or width < _NARROW:
+        return [row]
+    indent = " " * (_LABEL_WIDTH + 1)
+    below = textwrap.wrap(
+        problem, width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+    )
+    return [_row("pool", _pool_text(pool, "", one_of=one_of)), *below]
+
+
+def _pool_text(pool: PoolStats, problem: str, *, one_of: int) -> str:
     parts = [f"{pool.name} {pool.url}"]
     shows_role = pool.role and (one_of > 1 or pool.role is PoolRole.DISABLED)
     if pool.state is not PoolState.MINING or not shows_role:
         parts.append(str(pool.state))
     if shows_role:
         parts.append(_role_text(pool))
-    if pool.problem and pool.state is not PoolState.WAITING:
-        parts.append(printable(pool.problem, 120))
+    if problem:
+        parts.append(problem)
     if pool.difficulty is not None:
         parts.append(f"difficulty {scaled(pool.difficulty)}")
     if pool.height is not None:

@@ -1,5 +1,6 @@
 """A snapshot in words: it fits the terminal, and says what there is to say."""
 
+import hashlib
 import math
 from dataclasses import replace
 from typing import Any
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.api import DeviceState, DeviceStats
+from stratum_client.errors import PinMismatchError
 from stratum_client.job import Fate
 from stratum_client.pool_roles import PoolRole
 from stratum_client.quota import Dealt
@@ -84,7 +86,9 @@ def test_no_line_is_longer_than_the_terminal_or_holds_control_characters(
     assert all(line.isprintable() for line in lines)
     is_plain = [pool.role for pool in stats.pools] == [PoolRole.SERVING]
     why = bool(stats.work) and not is_plain
-    assert len(lines) == 3 + len(stats.pools) + len(stats.devices) + why
+    below = sum(line.startswith(" " * 10) for line in lines)
+    assert len(lines) >= 3 + len(stats.pools) + len(stats.devices) + why
+    assert len(lines) - below <= 3 + len(stats.pools) + len(stats.devices) + why
 
 
 @settings(max_examples=60, deadline=None)
@@ -243,6 +247,36 @@ def test_one_pool_that_serves_needs_no_words_about_it() -> None:
     [line] = lines_of(pool("main", PoolRole.SERVING), work="main has a job")
 
     assert line == "pool      main stratum+tcp://main.example:3333 · mining · difficulty 1k"
+
+
+@pytest.mark.parametrize("width", [80, 100, 132])
+def test_a_problem_that_has_no_room_beside_its_pool_is_told_whole_below_it(width: int) -> None:
+    digest = hashlib.sha256(b"a certificate").hexdigest()
+    problem = str(PinMismatchError("main.example:3334", certificate=digest, public_key=digest))
+    broken = pool("main", PoolRole.CONNECTING, state=PoolState.DISCONNECTED, problem=problem)
+    stats = RigStats(
+        uptime=1.0,
+        counts=NOTHING,
+        pools=(broken, pool("spare", PoolRole.SERVING)),
+        devices=(),
+        work="",
+    )
+
+    first, *below, last, _, _ = status_lines(stats, title="t", width=width)[1:]
+
+    assert first.startswith("pool      main stratum+tcp://main.example:3333 · disconnected")
+    assert last.startswith("pool      spare")
+    assert all(line.startswith(" " * 10) and len(line) <= width for line in below)
+    assert " ".join(line.strip() for line in below) == problem
+    assert sum(digest in line for line in below) == 2, "to be copied in one piece"
+
+
+def test_the_problem_of_a_terminal_too_narrow_for_it_is_cut() -> None:
+    broken = pool("main", PoolRole.SERVING, state=PoolState.DISCONNECTED, problem="x " * 300)
+    stats = RigStats(uptime=1.0, counts=NOTHING, pools=(broken,), devices=(), work="")
+
+    assert len(status_lines(stats, title="t", width=39)) == 4
+    assert len("".join(status_lines(stats, title="t", width=1000)[1])) > 600
 
 
 def test_of_several_pools_each_has_its_role_and_the_last_change_its_reason() -> None:
