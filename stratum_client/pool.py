@@ -228,6 +228,7 @@ class Pool:
         connection.session.suggest(self._hashrate(), now, again=self.begins_to_serve)
         self.begins_to_serve = False
         self.shares.try_elsewhere()
+        self.shares.tell_accepted()
         connection.check()
         self.shares.drop_expired()
         self.shares.flush()

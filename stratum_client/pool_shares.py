@@ -5,6 +5,7 @@ it is lent.
 """
 
 from drivers.api import Clock, Log
+from stratum_client.accepted_telling import AcceptedTelling
 from stratum_client.block_rescue import BlockRescue, log_accepted, shown_hash
 from stratum_client.connection import Connection
 from stratum_client.job import Fate, Job, SessionId, Share
@@ -46,6 +47,7 @@ class PoolShares:
         self._clock = clock
         self._log = log
         self._queue = ShareQueue()
+        self._accepted = AcceptedTelling()
         self._job_session: SessionId | None = None
         self._blocks_sent: dict[Share, float] = {}  # since when they wait for their first answer
 
@@ -88,7 +90,10 @@ class PoolShares:
             "seconds": round(event.seconds, 4),
         }
         if fate is Fate.ACCEPTED:
-            self._log.info("share.accepted", **fields)
+            self.tell_accepted()
+            is_told = self._accepted.is_told(share.difficulty, self._clock.monotonic())
+            tell = self._log.info if is_told else self._log.debug
+            tell("share.accepted", **fields)
             if share.is_block:
                 log_accepted(self._log, share)
         else:
@@ -96,10 +101,21 @@ class PoolShares:
             if share.is_block:
                 self.blocks.refused(share, f"refused: {event.failure}")
 
+    def tell_accepted(self, *, at_once: bool = False) -> None:
+        """Log how many shares were accepted without a line of their own, every few seconds."""
+        if untold := self._accepted.over(self._clock.monotonic(), at_once=at_once):
+            self._log.info(
+                "shares.accepted",
+                more=untold.count,
+                seconds=round(untold.seconds, 1),
+                best=round(untold.best_difficulty, 6),
+            )
+
     # --- shares that have to wait ---
 
     def session_ended(self, session: Session, *, refused: bool) -> None:
         """Take over the shares without an answer; ``refused`` when the pool had had enough."""
+        self.tell_accepted(at_once=True)
         self._blocks_sent.clear()
         self.blocks.session_ended(session)
         for share in session.unanswered():
@@ -162,6 +178,7 @@ class PoolShares:
 
     def give_up(self) -> None:
         """Give up everything that waits: there will be no further session."""
+        self.tell_accepted(at_once=True)
         for entry in self._queue.take_all():
             self._drop_entry(entry, "shut down")
         if self._owns_blocks:

@@ -17,6 +17,7 @@ SANS_IO = {
     *("session_events", "session_options", "session_jobs", "opening", "line_buffer", "share_queue"),
     *("ledger_lines", "ledger_records", "block_records", "share_ledger"),
     *("redirect", "backoff", "payout", "payee", "bitcoin_address", "pool_words"),
+    "accepted_telling",
     *("pool_health", "pool_roles", "quota", "pool_plan", "pool_watcher", "config_work"),
     *("drivers.api", "drivers.header", "drivers.errors"),
     *("drivers.brown_out", "drivers.supply_watch", "drivers.low_yield"),
