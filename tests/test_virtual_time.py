@@ -25,6 +25,17 @@ async def test_a_day_passes_at_once_and_timers_keep_their_order() -> None:
     assert time.monotonic() - started < 3600
 
 
+@pytest.mark.virtual_time
+async def test_a_timer_for_now_is_due_after_years_too() -> None:
+    loop = asyncio.get_running_loop()
+    await asyncio.sleep(10 * 366 * 86_400.0)
+    due = asyncio.Event()
+
+    loop.call_at(loop.time(), due.set)
+
+    await due.wait()
+
+
 async def test_without_the_mark_time_is_real() -> None:
     assert not isinstance(asyncio.get_running_loop(), VirtualTimeLoop)
 

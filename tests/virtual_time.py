@@ -8,6 +8,9 @@ wait for here: no sockets, no threads, no processes.
 import asyncio
 import selectors
 
+RESOLUTION = 5e-7
+"""Seconds; above the spacing of floats after years, else a timer for now is never due."""
+
 
 class DeadlockError(AssertionError):
     """Everybody waits and no timer is set."""
@@ -31,6 +34,7 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._clock = _Selector()
         super().__init__(self._clock)
+        self._clock_resolution = RESOLUTION  # asyncio's: a timer that near is due
 
     def time(self) -> float:
         """Return the virtual seconds since the loop was made."""

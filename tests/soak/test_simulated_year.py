@@ -93,7 +93,8 @@ class Year:
                 assert math.isfinite(float(line.rpartition(" ")[2])), line
         if self.days % MONTH == 0:
             self.holdings[self.days] = Holdings.now()
-            print(f"day {self.days}", flush=True)  # noqa: T201  # it takes a while
+            work = time.process_time()
+            print(f"day {self.days}: {work:.0f} s at work", flush=True)  # noqa: T201  # it takes long
             self.rig.shares.to_record = self.rig.shares.recorded + RECORDED
 
 

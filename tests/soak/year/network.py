@@ -278,7 +278,7 @@ class SimulatedPool:
             difficulty=EASIEST,
             vardiff="off",
             obey_suggestions=False,
-            work_every=random.choice((50.0, 60.0)),
+            work_every=random.choice((80.0, 100.0)),
         )
         self.engine = PoolEngine(
             self.settings,
