@@ -1,4 +1,8 @@
-"""The one place that tells devices whether to run: claims in, setpoints out, pauses remembered.
+"""The one place that tells devices what to do: claims in, setpoints out, orders remembered.
+
+What follows from the claims is `governor.decide`'s say. It is asked when a claim comes, goes or
+expires, when a meter's correction changes, and, while a limit depends on what devices are, when one
+of them comes, goes or changes, which is looked for every `LOOK_AT_FACTS`.
 
 Requests of the control socket:
 
@@ -14,19 +18,32 @@ down, then acknowledged: a full disk keeps nobody from resting.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf, isfinite
 
-from drivers.api import Clock, DeviceState, Log, Setpoint
+from drivers.api import Clock, Log, Setpoint
 from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
-from stratum_client.control.claims import IDLE, Claim, Claims, Decision, Level
-from stratum_client.control.claims_file import MAX_CLAIMS, ClaimsFileError, claims_in, text_of
+from stratum_client.claims_store import ClaimsStore
+from stratum_client.control.claims import (
+    IDLE,
+    Claim,
+    Claims,
+    Decision,
+    Level,
+    Limit,
+    may_release,
+)
+from stratum_client.control.claims_file import MAX_CLAIMS
+from stratum_client.control.governor import Budget, DeviceFacts, budget_of, decide
+from stratum_client.device_facts import FactsBook, differ
 from stratum_client.log_lines import utc
+from stratum_client.rest_watch import RestWatch
 from stratum_client.state_file import StateFile
 from stratum_client.supervise import SupervisedDevice
 
 FILE_NAME = "claims.json"
 
-IDLE_WITHIN = 3.0
-"""Seconds from an order to idle devices; a device that takes longer is warned of."""
+LOOK_AT_FACTS = 1.0
+"""Seconds between two looks at the devices while a limit depends on what they are."""
 
 LONGEST_PAUSE = 10 * 365 * 86_400.0
 
@@ -34,8 +51,6 @@ PAUSE, DISABLE = "pause", "disable"
 """Issuers of user claims: one `resume` ends all pauses, a disabled device rests on."""
 
 _LOOK_AGAIN = 60.0  # the wall clock may be set at any moment
-_LOOK_AT_DEVICES = 0.02
-_AT_REST = {DeviceState.IDLE, DeviceState.FAILED, DeviceState.ABSENT}
 
 
 class DeviceControl:
@@ -49,26 +64,50 @@ class DeviceControl:
         clock: Clock,
         log: Log,
     ) -> None:
-        self.claims = Claims()
-        self.idle_after: float | None = None
+        self._store = ClaimsStore(file, self._remembered, clock=clock, log=log)
+        self.claims = self._store.restored()
+        self.correction = 1.0
+        self.rests = RestWatch(devices, clock=clock, log=log)
+        self._book = FactsBook()
+        self._facts: tuple[DeviceFacts, ...] = ()
+        self._decided: Mapping[str, Decision] = {}
+        self._taken: set[tuple[Level, str]] = set()
+        self._overridden: frozenset[Claim] = frozenset()
+        self._dealt: tuple[object, ...] = ()
         self._devices = devices
-        self._file = file
         self._clock = clock
         self._log = log
-        self._save_again_at: float | None = None
         self._changed = asyncio.Event()
-        self._stopping: dict[str, float] = {}
-        self._has_stopping = asyncio.Event()
-        self._restore()
+        for claim in self.claims.claims:
+            self._tell("claim.restored", claim, limit=str(claim.limit))
+
+    @property
+    def idle_after(self) -> float | None:
+        """Return the seconds that the last order to rest took."""
+        return self.rests.last
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """Return the handler of each request."""
         return {"pause": self._pause, "resume": self._resume}
 
+    @property
+    def budget(self) -> Budget | None:
+        """Return the watts that claims leave to all devices together, None if none says so.
+
+        As stated, whatever the correction is.
+        """
+        return budget_of(self.claims.in_force(self._clock.wall()), self._facts)
+
     def decision(self, device: str) -> Decision:
-        """Return what a device may do now, and because of whom."""
-        return self.claims.decide(device, self._clock.wall())
+        """Return what a device may do now, and because of whom.
+
+        One that has not been seen yet gets nothing of what is dealt out.
+        """
+        if device in self._decided:
+            return self._decided[device]
+        unseen = DeviceFacts(name=device, is_here=False, is_known=False)
+        return decide(self.claims, [unseen], self._clock.wall())[device]
 
     def setpoint(self, device: str) -> Setpoint:
         """Return what a device should do now."""
@@ -76,9 +115,10 @@ class DeviceControl:
 
     async def run(self) -> None:
         """Let claims expire, see devices come to rest and write down what could not be."""
+        self._decide_anew()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._expire(), name="claims")
-            group.create_task(self._watch_stopping(), name="devices coming to rest")
+            group.create_task(self.rests.run(), name="devices coming to rest")
 
     # -- what users order
 
@@ -119,11 +159,12 @@ class DeviceControl:
 
     async def state(self, claim: Claim) -> str:
         """Put a claim in force, then write it down; return why a restart would not know of it."""
-        if len(self._remembered().claims) >= MAX_CLAIMS:
+        others = [old for old in self._remembered().claims if old.key != claim.key]
+        if len(others) >= MAX_CLAIMS:
             raise OrderError(f"there are {MAX_CLAIMS} claims already: release some")
         self._tell("claim.stated", claim, limit=str(claim.limit))
         self._take_over(self.claims.stated(claim))
-        return await self._save()
+        return await self._store.save()
 
     async def withdraw(self, claims: Sequence[Claim], *, by: str) -> str:
         """Release claims on their issuer's behalf; return as `state`."""
@@ -132,24 +173,66 @@ class DeviceControl:
         for claim in claims:
             self._tell("claim.released", claim, by=by)
         self._take_over(self._without(claims))
-        return await self._save()
+        return await self._store.save()
 
-    def take_windows(self, claims: Sequence[Claim]) -> None:
-        """Let ``claims`` take the place of all others of windows; they are not written down."""
-        old = [claim for claim in self.claims.claims if _is_window(claim)]
-        if old == list(claims):
-            return
+    async def override(self, claims: Sequence[Claim], *, by: str, level: Level) -> str:
+        """Force the release of others' claims, from their level or above; return as `state`.
+
+        Raises OrderError, and releases none, if one of them is not to be released so. One that is
+        worked out anew (`take`) stays away until its issuer states something else.
+        """
         for claim in claims:
+            if not may_release(level, claim):
+                who = "nobody" if claim.level is Level.TRIP else f"level {claim.level} or above"
+                raise OrderError(f"this is released by its issuer or {who}: {claim.reason}")
+        for claim in claims:
+            self._tell("claim.overridden", claim, by=by, from_level=str(level))
+        self._overridden |= {claim for claim in claims if self._is_taken(claim)}
+        self._take_over(self._without(claims))
+        return await self._store.save()
+
+    def take(self, level: Level, issuer: str, claims: Sequence[Claim]) -> None:
+        """Let ``claims`` take the place of all others of an issuer that works them out anew.
+
+        They are not written down: a restart asks the issuer. So it must not use `state` as well.
+        """
+        assert all((claim.level, claim.issuer) == (level, issuer) for claim in claims)
+        self._taken.add((level, issuer))
+        self._overridden = frozenset(
+            claim
+            for claim in self._overridden
+            if (claim.level, claim.issuer) != (level, issuer) or claim in claims
+        )
+        wanted = [claim for claim in claims if claim not in self._overridden]
+        old = [c for c in self.claims.claims if (c.level, c.issuer) == (level, issuer)]
+        if old == wanted:
+            return
+        for claim in wanted:
             if claim not in old:
                 self._tell("claim.stated", claim, limit=str(claim.limit))
-        if not claims:
+        if not wanted:
             for claim in old:
-                self._tell("claim.released", claim, by="schedule")
-        self._take_over(Claims((*self._remembered().claims, *claims)))
+                self._tell("claim.released", claim, by=issuer)
+        others = [claim for claim in self.claims.claims if claim not in old]
+        self._take_over(Claims((*others, *wanted)))
+
+    def correct(self, factor: float) -> None:
+        """Let devices plan with ``factor`` times the power that claims leave to the rig.
+
+        For whoever measures what they really take; 1 while nobody does.
+        """
+        if not (isfinite(factor) and factor > 0):
+            raise ValueError(f"a correction is a positive number, not {factor}")
+        if factor != self.correction:
+            self.correction = factor
+            self._decide_anew()
 
     def _remembered(self) -> Claims:
-        """Return the claims that are written down: windows are worked out anew."""
-        return Claims(tuple(claim for claim in self.claims.claims if not _is_window(claim)))
+        """Return the claims that are written down: some are worked out anew."""
+        return Claims(tuple(claim for claim in self.claims.claims if not self._is_taken(claim)))
+
+    def _is_taken(self, claim: Claim) -> bool:
+        return (claim.level, claim.issuer) in self._taken
 
     def _claim(
         self, order: Order, issuer: str, device: str, what: str, seconds: float | None
@@ -176,18 +259,50 @@ class DeviceControl:
         """Make ``claims`` those in force, and tell the devices that this concerns."""
         self.claims = claims
         self._changed.set()
-        for device in self._devices():
-            setpoint = self.setpoint(device.name)
-            if setpoint == device.setpoint:
-                continue
-            was_running = device.setpoint.run
-            device.apply(setpoint)
-            if not setpoint.run and was_running:
-                self._stopping[device.name] = self._clock.monotonic()
-                self._has_stopping.set()
-            elif setpoint.run:
-                self._stopping.pop(device.name, None)
+        self._decide_anew()
+
+    def _decide_anew(self) -> None:
+        """Decide for all devices, and tell those for which something changed."""
+        devices = self._devices()
+        self._facts = self._book.facts(devices, self._clock.monotonic())
+        self._decided = self._decisions(self.claims, self._facts)
+        told = [(device, self._decided[device.name].setpoint) for device in devices]
+        changed = [(device, setpoint) for device, setpoint in told if setpoint != device.setpoint]
+        for device, setpoint in sorted(changed, key=_is_rise):  # nobody gets what is still in use
+            self._apply(device, setpoint)
+        self._tell_deal()
+
+    def _decisions(self, claims: Claims, facts: Sequence[DeviceFacts]) -> Mapping[str, Decision]:
+        now, correction = self._clock.wall(), self.correction
+        return decide(claims, facts, now, correction=correction, before=self._decided)
+
+    def _apply(self, device: SupervisedDevice, setpoint: Setpoint) -> None:
+        was_running = device.setpoint.run
+        device.apply(setpoint)
+        if not setpoint.run and was_running:
+            self.rests.told_to_rest(device.name)
+        elif setpoint.run:
+            self.rests.told_to_run(device.name)
+            if not was_running:
                 device.retry_at_once()
+
+    def _tell_deal(self) -> None:
+        """Log who runs on a budget whenever that is not who ran."""
+        budget = self.budget
+        if budget is None:
+            self._dealt = ()
+            return
+        resting = [name for name, found in self._decided.items() if not found.limit.run]
+        dealt = budget.claim.key, str(budget.claim.limit), tuple(resting)
+        if dealt != self._dealt:
+            self._dealt = dealt
+            self._log.info(
+                "power.dealt",
+                watts=round(budget.watts, 1),
+                running=len(self._decided) - len(resting),
+                resting=", ".join(resting),
+                reason=budget.claim.reason,
+            )
 
     def is_disabled(self, device: str) -> bool:
         """Return whether `disable` holds a device."""
@@ -196,41 +311,6 @@ class DeviceControl:
     def _tell(self, event: str, claim: Claim, **fields: object) -> None:
         device, level = claim.device or "all", str(claim.level)
         self._log.info(event, level=level, device=device, reason=claim.reason, **fields)
-
-    # -- what is written down
-
-    def _restore(self) -> None:
-        """Take up what was in force when the last daemon ended, however it ended."""
-        if not self._file:
-            return
-        path = str(self._file.path)
-        try:
-            data = self._file.read()
-            claims = claims_in(data) if data is not None else Claims()
-        except OSError as error:
-            self._log.error("claims.unreadable", path=path, error=error.strerror or str(error))
-            return
-        except ClaimsFileError as error:
-            aside = str(self._file.put_aside())
-            self._log.error("claims.damaged", path=path, error=str(error), kept_as=aside)
-            return
-        self.claims = claims.in_force(self._clock.wall())
-        for claim in self.claims.claims:
-            self._tell("claim.restored", claim, limit=str(claim.limit))
-
-    async def _save(self) -> str:
-        """Write the claims down; return why that did not work."""
-        if not self._file:
-            return "there is no state directory"
-        try:
-            await self._file.write(text_of(self._remembered()))
-        except OSError as error:
-            problem = f"{self._file.path}: {error.strerror or error}"
-            self._save_again_at = self._clock.monotonic() + _LOOK_AGAIN
-            self._log.error("claims.not_saved", error=problem, again_in=_LOOK_AGAIN)
-            return problem
-        self._save_again_at = None
-        return ""
 
     # -- in the background
 
@@ -243,39 +323,27 @@ class DeviceControl:
                 for claim in ended:
                     self._tell("claim.expired", claim)
                 self._take_over(left)
-            again = self._save_again_at
-            if ended or (again is not None and self._clock.monotonic() >= again):
-                await self._save()
+            if ended or self._store.is_overdue:
+                await self._store.save()
+            pause = self._look()
             self._changed.clear()
             until = self.claims.next_expiry()
-            pause = _LOOK_AGAIN if until is None else min(max(until - now, 0.0), _LOOK_AGAIN)
+            pause = pause if until is None else min(max(until - now, 0.0), pause)
             try:
                 async with asyncio.timeout(pause):
                     await self._changed.wait()
             except TimeoutError:
                 pass
 
-    async def _watch_stopping(self) -> None:
-        """Measure how long devices take to rest."""
-        while True:
-            await self._has_stopping.wait()
-            self._has_stopping.clear()
-            warned = False
-            began, count = min(self._stopping.values(), default=0.0), len(self._stopping)
-            while self._stopping:
-                now = self._clock.monotonic()
-                began, count = min(self._stopping.values()), max(count, len(self._stopping))
-                for device in self._devices():
-                    if device.snapshot(now).stats.state in _AT_REST:
-                        self._stopping.pop(device.name, None)
-                if not warned and self._stopping and now - began > IDLE_WITHIN:
-                    warned = True
-                    late = ", ".join(self._stopping)
-                    self._log.warning("devices.not_idle", devices=late, after=IDLE_WITHIN)
-                if self._stopping:
-                    await asyncio.sleep(_LOOK_AT_DEVICES)
-            self.idle_after = self._clock.monotonic() - began
-            self._log.info("devices.idle", devices=count, seconds=round(self.idle_after, 3))
+    def _look(self) -> float:
+        """Decide anew if devices are no longer what they were; return when to look again."""
+        if not any(_depends_on_facts(claim.limit) for claim in self.claims.claims):
+            return _LOOK_AGAIN
+        facts = self._book.facts(self._devices(), self._clock.monotonic())
+        waiting = any(found.shed_at is not None for found in self._decided.values())
+        if waiting or differ(self._facts, facts):
+            self._decide_anew()
+        return LOOK_AT_FACTS
 
     # -- replies
 
@@ -285,12 +353,13 @@ class DeviceControl:
 
     def _rows(self, claims: Claims, device: str) -> dict[str, object]:
         """Return what devices are to do under ``claims``."""
-        names = [one.name for one in self._devices() if device in {"", one.name}]
-        decisions = {name: claims.decide(name, self._clock.wall()) for name in names}
+        facts = self._book.facts(self._devices(), self._clock.monotonic())
+        decisions = self._decisions(claims, facts)
         return {
             "devices": [
                 {"device": name, "run": decision.limit.run, "reason": decision.reason}
                 for name, decision in decisions.items()
+                if device in {"", name}
             ]
         }
 
@@ -308,8 +377,19 @@ class DeviceControl:
         return f"{device} is not paused by itself; it rests for another reason: {decision.reason}"
 
 
-def _is_window(claim: Claim) -> bool:
-    return claim.level is Level.WINDOW
+def _is_rise(change: tuple[SupervisedDevice, Setpoint]) -> bool:
+    """Return whether a device gets more than it has."""
+    old, new = change[0].setpoint, change[1]
+    if not (old.run and new.run):
+        return new.run
+    pairs = (new.watts, old.watts), (new.mhz, old.mhz)
+    return any((inf if now is None else now) > (inf if was is None else was) for now, was in pairs)
+
+
+def _depends_on_facts(limit: Limit) -> bool:
+    return limit.eco or any(
+        value is not None for value in (limit.watts, limit.rig_watts, limit.share)
+    )
 
 
 def _is_pause(claim: Claim) -> bool:

@@ -183,7 +183,7 @@ def _limit_samples(device: NamedDevice) -> Iterator[_Sample]:
             1,
             **labels,
             level=str(claim.level),
-            limit=str(limit),
+            limit=decision.stated,
             reason=decision.reason,
         )
     yield _gauge("device_may_run", "0 when a limit keeps the device idle.", limit.run, **labels)

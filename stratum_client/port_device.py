@@ -5,7 +5,7 @@ the old one had last. While it is not there, it waits, which is no failure.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,6 +15,8 @@ from drivers.api import (
     DeviceState,
     DeviceStats,
     Identifiable,
+    Modelled,
+    OperatingPoint,
     PortInfo,
     Setpoint,
 )
@@ -117,6 +119,11 @@ class PortDevice:
         if not isinstance(self._device, Identifiable):
             raise DriverError("it has no way to show itself")
         self._device.identify()
+
+    def operating_points(self) -> Sequence[OperatingPoint]:
+        """Return what the device on this port knows of its speeds; nothing without one."""
+        device = self._device if self.port else None
+        return device.operating_points() if isinstance(device, Modelled) else ()
 
     def stats(self) -> DeviceStats:
         """Return what the device says; hardware errors count on from port to port."""

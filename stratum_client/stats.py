@@ -143,7 +143,7 @@ class NamedDevice:
         if not decision.binding:
             return None
         return {
-            "limit": str(decision.limit),
+            "limit": decision.stated,
             "run": decision.limit.run,
             "max_watts": decision.limit.watts,
             "max_mhz": decision.limit.mhz,

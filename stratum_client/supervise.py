@@ -1,11 +1,19 @@
 """Life after a failure, of one device or one optional part; the only restart logic for them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from random import Random
 
-from drivers.api import Device, DeviceState, DeviceStats, Log, Setpoint
+from drivers.api import (
+    Device,
+    DeviceState,
+    DeviceStats,
+    Log,
+    Modelled,
+    OperatingPoint,
+    Setpoint,
+)
 from drivers.errors import DriverError
 from stratum_client.backoff import Backoff
 from stratum_client.miner import Seat
@@ -114,6 +122,13 @@ class SupervisedDevice:
         """Return what is to be told of the device."""
         counts = ShareCounts.of(self.seat.tally, now)
         return NamedDevice(name=self.name, driver=self.driver, stats=self._stats(), counts=counts)
+
+    def operating_points(self) -> Sequence[OperatingPoint]:
+        """Return the speeds that the device can be held at; none where it knows none."""
+        try:
+            return self.device.operating_points() if isinstance(self.device, Modelled) else ()
+        except Exception:  # noqa: BLE001  # a plug-in's bug must not end the control of others
+            return ()
 
     async def _run_once(self) -> str:
         """Run the device until it fails; return why it did."""

@@ -10,14 +10,14 @@ It sleeps until the next change, but looks every 30 s whether the wall clock was
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
-from drivers.api import Clock, DeviceState, Log
+from drivers.api import Clock, Log
 from stratum_client.api.control_lines import Handler, Order, Reply
 from stratum_client.config import Config
 from stratum_client.config_schedule import ScheduleConfig
-from stratum_client.control.claims import Claim
-from stratum_client.control.modes import FULL, REST
+from stratum_client.control.claims import Claim, Level
+from stratum_client.control.modes import REST
 from stratum_client.control.schedule import Change, Schedule
-from stratum_client.control.window_claims import Ability, window_claims
+from stratum_client.control.window_claims import ISSUER, window_claims
 from stratum_client.device_control import DeviceControl
 from stratum_client.schedule_source import schedule_of
 from stratum_client.supervise import SupervisedDevice
@@ -25,8 +25,8 @@ from stratum_client.supervise import SupervisedDevice
 LOOK_AGAIN = 30.0
 """Seconds after which a wall clock that was set is noticed."""
 
-LOOK_AT_DEVICES = 2.0
-"""The same while devices have ceilings, which depend on what they are."""
+LOOK_AT_CLOCK = 2.0
+"""The same while the clock is not believed."""
 
 YEAR_2024, YEAR_3000 = 1_704_067_200.0, 32_503_680_000.0
 
@@ -63,7 +63,6 @@ class WindowDesk:
         self._told = ""
         self._since = clock.wall()
         self._announced: float | None = None
-        self._full_mhz: dict[str, float] = {}
         self._wake = asyncio.Event()
         self._schedule = self.prepared(config)
         self.look()
@@ -102,16 +101,15 @@ class WindowDesk:
             self._take((), "")
             return LOOK_AGAIN
         if not self._believes(now):
-            self._take(window_claims(REST, UNSYNCHRONIZED, self._since, ()), UNSYNCHRONIZED)
-            return LOOK_AT_DEVICES
+            self._take(window_claims(REST, UNSYNCHRONIZED, self._since), UNSYNCHRONIZED)
+            return LOOK_AT_CLOCK
         change = self._change_at(schedule, now)
         sentence = schedule.sentence(change)
-        claims = window_claims(change.mode, sentence, change.at, self._abilities())
+        claims = window_claims(change.mode, sentence, change.at)
         self._take(claims, sentence, mode=str(change.mode))
-        next_look = LOOK_AGAIN if change.mode in {FULL, REST} else LOOK_AT_DEVICES
         if change.until is None:
-            return next_look
-        return min(next_look, change.until - now, self._announce(schedule, change, now))
+            return LOOK_AGAIN
+        return min(LOOK_AGAIN, change.until - now, self._announce(schedule, change, now))
 
     def _change_at(self, schedule: Schedule, now: float) -> Change:
         """Return what holds now, worked out anew after each change and jump of the clock."""
@@ -140,7 +138,7 @@ class WindowDesk:
             tell = self._log.warning if sentence == UNSYNCHRONIZED else self._log.info
             tell("window.changed", reason=sentence or NONE, **fields)
             self._told = sentence
-        self._control.take_windows(claims)
+        self._control.take(Level.WINDOW, ISSUER, claims)
 
     # -- the clock
 
@@ -159,23 +157,3 @@ class WindowDesk:
         self.look()
         self._wake.set()
         return {"reason": self._told or NONE}
-
-    # -- devices
-
-    def _abilities(self) -> list[Ability]:
-        now = self._clock.monotonic()
-        found = []
-        for device in self._devices():
-            stats = device.snapshot(now).stats
-            seen = max(self._full_mhz.get(device.name, 0.0), stats.frequency_mhz or 0.0)
-            if seen:
-                self._full_mhz[device.name] = seen
-            found.append(
-                Ability(
-                    name=device.name,
-                    full_mhz=seen or None,
-                    has_watts=stats.power is not None,
-                    is_known=stats.state is DeviceState.MINING,
-                )
-            )
-        return found

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from drivers.api import DeviceState, DeviceStats
 from stratum_client.control.claims import IDLE, Claim, Claims, Level, Limit
+from stratum_client.control.governor import DeviceFacts, decide
 from stratum_client.health import health_of
 from stratum_client.job import Fate
 from stratum_client.metrics import MAX_DETAILS, exposition, families
@@ -91,7 +92,7 @@ class Distinct:
             driver="bm1370",
             stats=stats,
             counts=self.counts(),
-            decision=claims.decide(name, 0.0),
+            decision=decide(claims, [DeviceFacts(name=name)], 0.0)[name],
         )
 
 
@@ -183,7 +184,7 @@ def test_the_reason_is_the_same_words_as_in_the_status() -> None:
         remark="a\\b",
         since=0.0,
     )
-    decision = Claims().stated(claim).decide("cpu", 1.0)
+    decision = decide(Claims().stated(claim), [DeviceFacts(name="cpu")], 1.0)["cpu"]
     device = NamedDevice(
         name="cpu",
         driver="cpu",

@@ -16,10 +16,10 @@ from stratum_client.clock import SystemClock
 from stratum_client.clock_sync import is_synchronized
 from stratum_client.config import Config, DeviceConfig, PoolConfig, RigConfig
 from stratum_client.config_schedule import CalendarConfig, ScheduleConfig, WindowConfig
-from stratum_client.control.claims import FREE, IDLE, Level, Limit
+from stratum_client.control.claims import IDLE, Level, Limit
 from stratum_client.control.claims_file import claims_in
-from stratum_client.control.modes import FULL, REST, Mode, parse_mode
-from stratum_client.control.window_claims import Ability, window_claims
+from stratum_client.control.modes import FULL, REST, parse_mode
+from stratum_client.control.window_claims import window_claims
 from stratum_client.daemon import Daemon
 from stratum_client.device_control import FILE_NAME, DeviceControl
 from stratum_client.emulated_pool.server import EmulatedPool
@@ -256,24 +256,23 @@ async def test_a_share_of_full_speed_is_made_of_what_the_board_was_seen_at() -> 
     async with bench.working():
         await asyncio.sleep(10)
         assert (bench.runs(), bench.board.setpoint.mhz) == (True, 350)
-        assert bench.board.setpoint.reason == "window: window Mon-Sun 00:00-24:00: 70%"
+        assert bench.board.setpoint.reason == (
+            "window: window Mon-Sun 00:00-24:00: 70%; "
+            "board has no power model: 70% of its frequency"
+        )
 
 
-def test_a_mode_becomes_claims_on_each_device() -> None:
-    known = Ability(name="a", full_mhz=500, has_watts=True, is_known=True)
-    software = Ability(name="cpu", is_known=True)
+def test_a_mode_becomes_one_claim_on_the_rig() -> None:
+    assert [c.limit for c in window_claims(REST, "w", 0)] == [IDLE]
+    assert window_claims(FULL, "w", 0) == ()
+    found = [window_claims(parse_mode(mode), "w", 0)[0] for mode in ("50%", "800W", "eco")]
 
-    assert [c.limit for c in window_claims(REST, "w", 0, [known, software])] == [IDLE]
-    assert window_claims(FULL, "w", 0, [known]) == ()
-    [half, free] = window_claims(Mode(share=0.5), "w", 0, [known, software])
-    assert (half.limit, half.reason) == (Limit(mhz=250), "w: 50%")
-    assert free.limit == FREE
-    assert free.reason == "w: 50%; cpu has no frequency to lower and runs at full speed"
-    [first, second] = window_claims(Mode(watts=800), "w", 0, [known, software])
-    assert first.limit == second.limit == Limit(watts=400)
-    assert second.reason == "w: 800W; cpu does not know its watts and keeps no limit"
-    [unknown] = window_claims(Mode(share=0.5), "w", 0, [Ability(name="new")])
-    assert (unknown.limit, unknown.reason) == (FREE, "w: 50%")
+    assert [claim.limit for claim in found] == [
+        Limit(share=0.5),
+        Limit(rig_watts=800),
+        Limit(eco=True),
+    ]
+    assert [claim.reason for claim in found] == ["w: 50%", "w: 800W", "w: eco"]
 
 
 def test_the_kernel_tells_whether_the_clock_is_kept_right() -> None:

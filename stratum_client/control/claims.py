@@ -1,15 +1,16 @@
-"""Who may run, and how hard: every claim is a limit, and the most restrictive one holds; pure.
+"""Who wants what of the devices: every claim is a limit, and all of them hold; pure.
 
 Levels never make a limit weaker: they only say who may release whose claim, and whose reason is
-shown when several claims hold a device equally. Times are wall time, seconds since 1970.
+shown when several claims hold a device equally. What follows from all claims for each device is
+worked out in one place, `governor.decide`. Times are wall time, seconds since 1970.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum
 
-from drivers.api import Setpoint
+from drivers.api import OperatingPoint, Setpoint
 
 _YEAR_3000 = 32_503_680_000.0
 
@@ -33,8 +34,9 @@ class Level(IntEnum):
 class Limit:
     """What a device may do at most; without any field it is free.
 
-    ``watts`` and ``mhz`` are of one device. ``rig_watts`` is of all devices together, and ``share``
-    (0 to 1) of the power that all take at full speed: `governor.decide` deals them out.
+    ``watts`` and ``mhz`` are of one device, ``eco`` is its most efficient speed. ``rig_watts`` is
+    of all devices that a claim concerns together, and ``share`` (0 to 1) of the power that all of
+    them take at full speed: `governor.decide` deals those two out.
     """
 
     run: bool = True
@@ -42,6 +44,7 @@ class Limit:
     mhz: float | None = None
     rig_watts: float | None = None
     share: float | None = None
+    eco: bool = False
 
     def __str__(self) -> str:
         """Return the limit in words."""
@@ -51,7 +54,8 @@ class Limit:
         mhz = "" if self.mhz is None else f"at most {self.mhz:g} MHz"
         rig = "" if self.rig_watts is None else f"at most {self.rig_watts:g} W of the whole rig"
         share = "" if self.share is None else f"at most {100 * self.share:g}% of full power"
-        return ", ".join(filter(None, (watts, mhz, rig, share))) or "free"
+        eco = "at most the most efficient speed" if self.eco else ""
+        return ", ".join(filter(None, (watts, mhz, rig, share, eco))) or "free"
 
     def tightened(self, other: "Limit") -> "Limit":
         """Return what both limits allow."""
@@ -61,6 +65,7 @@ class Limit:
             mhz=_lower(self.mhz, other.mhz),
             rig_watts=_lower(self.rig_watts, other.rig_watts),
             share=_lower(self.share, other.share),
+            eco=self.eco or other.eco,
         )
 
 
@@ -113,15 +118,30 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What one device may do, and the claims that bind it, the mightiest first."""
+    """What one device may do, and the claims that bind it, the mightiest first.
+
+    ``limit`` is of this device: its part of what the claims leave to the rig, without ``rig_watts``
+    and ``share``. ``note`` says what became of a limit that the device cannot keep as stated.
+
+    Where power is dealt out, ``planned`` is the operating point that was chosen, None for rest, and
+    ``shed_at`` the time since which the device rests so that others run.
+    """
 
     limit: Limit = FREE
     binding: tuple[Claim, ...] = ()
+    note: str = ""
+    planned: OperatingPoint | None = None
+    shed_at: float | None = None
 
     @property
     def reason(self) -> str:
         """Return why, empty if the device is free."""
-        return "; ".join(claim.reason for claim in self.binding)
+        return "; ".join(filter(None, (*(claim.reason for claim in self.binding), self.note)))
+
+    @property
+    def stated(self) -> str:
+        """Return the limits that bind, in the words of their claims."""
+        return "; ".join(dict.fromkeys(str(claim.limit) for claim in self.binding)) or str(FREE)
 
     @property
     def setpoint(self) -> Setpoint:
@@ -162,14 +182,6 @@ class Claims:
         """Return when the next claim ends by itself, None if none does."""
         return min((c.until for c in self.claims if c.until is not None), default=None)
 
-    def decide(self, device: str, now: float) -> Decision:
-        """Return what ``device`` may do at ``now``, and because of whom."""
-        concerned = [c for c in self.claims if c.concerns(device) and c.holds(now)]
-        limit = FREE
-        for claim in concerned:
-            limit = limit.tightened(claim.limit)
-        return Decision(limit=limit, binding=_binding(concerned, limit))
-
     def _without(self, leaves: Callable[[Claim], bool]) -> "Claims":
         return Claims(tuple(claim for claim in self.claims if not leaves(claim)))
 
@@ -184,25 +196,6 @@ def utc(at: float) -> str:
     if not 0 <= at < _YEAR_3000:
         return "an unbelievable time"
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _binding(claims: Iterable[Claim], limit: Limit) -> tuple[Claim, ...]:
-    """Return for each part of ``limit`` the mightiest claim that sets it; idleness covers all."""
-    mightiest_first = sorted(claims, key=_standing)
-    if not limit.run:
-        return tuple(claim for claim in mightiest_first if not claim.limit.run)[:1]
-    watts = [c for c in mightiest_first if c.limit.watts is not None]
-    mhz = [c for c in mightiest_first if c.limit.mhz is not None]
-    sets_watts = [c for c in watts if c.limit.watts == limit.watts][:1]
-    sets_mhz = [c for c in mhz if c.limit.mhz == limit.mhz][:1]
-    both = {claim.key: claim for claim in (*sets_watts, *sets_mhz)}
-    return tuple(sorted(both.values(), key=_standing))
-
-
-def _standing(claim: Claim) -> tuple[int, float, float, str, str]:
-    """Return a sorting key: the mightiest, then what holds longest, then the oldest."""
-    until = float("inf") if claim.until is None else claim.until
-    return -claim.level, -until, claim.since, claim.issuer, claim.device
 
 
 def _lower(one: float | None, other: float | None) -> float | None:

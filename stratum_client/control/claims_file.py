@@ -1,8 +1,9 @@
 """Claims as a text that outlives the daemon; pure.
 
 One JSON object: ``format`` (1) and ``claims``, each with ``level``, ``issuer``, ``device`` (empty:
-all), ``run``, ``watts``, ``mhz``, ``rig_watts``, ``share``, ``cause``, ``remark``, ``since`` and
-``until`` (seconds since 1970, UTC, or null).
+all), ``run``, ``watts``, ``mhz``, ``rig_watts``, ``share``, ``eco``, ``cause``, ``remark``,
+``since`` and ``until`` (seconds since 1970, UTC, or null). ``rig_watts``, ``share`` and ``eco`` may
+be left out.
 """
 
 import json
@@ -58,6 +59,7 @@ def _row(claim: Claim) -> Mapping[str, object]:
         "mhz": limit.mhz,
         "rig_watts": limit.rig_watts,
         "share": limit.share,
+        "eco": limit.eco,
         "cause": claim.cause,
         "remark": claim.remark,
         "since": claim.since,
@@ -93,6 +95,7 @@ def _claim(row: object) -> Claim:
                     mhz=_number(mhz),
                     rig_watts=_number(more.get("rig_watts")),
                     share=_number(more.get("share")),
+                    eco=_flag(more.get("eco", False)),
                 ),
                 cause=cause,
                 remark=remark,
@@ -104,6 +107,12 @@ def _claim(row: object) -> Claim:
 
 def _is_plain(text: str) -> bool:
     return text.isprintable() and len(text) <= _LONGEST
+
+
+def _flag(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise ClaimsFileError("a flag that is neither true nor false")
 
 
 def _number(value: object) -> float | None:

@@ -1,11 +1,11 @@
-"""How hard a rig may run at some time: full, a share of full speed, some watts, or idle; pure."""
+"""How hard a rig may run at some time: full, a share of full power, some watts, or idle; pure."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 ECO = 0.7
-"""The share of full speed that "eco" stands for."""
+"""The share that "eco" counts as where modes are compared."""
 
 _LARGEST = 1e9  # watts
 
@@ -18,20 +18,20 @@ class ModeError(ValueError):
 class Mode:
     """What a whole rig may do at most; without any limit it is free.
 
-    ``share`` is of each device's full speed (0 to 1), ``watts`` of all devices together. ``word``
-    is how the user called it.
+    ``share`` is of the power that all devices take at full speed (0 to 1), ``watts`` is of all
+    together. ``eco`` is each device's most efficient speed; it has a share besides, to be compared.
     """
 
     run: bool = True
     share: float | None = None
     watts: float | None = None
-    word: str = field(default="", compare=False)
+    eco: bool = False
 
     def __str__(self) -> str:
         """Return the mode as the configuration writes it."""
         if not self.run:
             return "idle"
-        share = "" if self.share is None else self.word or f"{100 * self.share:g}%"
+        share = "" if self.share is None else "eco" if self.eco else f"{100 * self.share:g}%"
         watts = "" if self.watts is None else f"{self.watts:g}W"
         return ", ".join(filter(None, (share, watts))) or "full"
 
@@ -54,7 +54,7 @@ def parse_mode(text: str) -> Mode:
         case "idle":
             return REST
         case "eco":
-            return Mode(share=ECO, word=text)
+            return Mode(share=ECO, eco=True)
     found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,6})?) ?(%|W|kW)", text)
     amount = float(found[1]) if found else 0.0
     if found and found[2] == "%" and 0 < amount <= 100:
@@ -83,5 +83,5 @@ def _joined(modes: Sequence[Mode], choose: Callable[[list[float]], float]) -> Mo
     shares = [mode.share for mode in modes if mode.share is not None]
     watts = [mode.watts for mode in modes if mode.watts is not None]
     share = choose(shares) if shares else None
-    words = (mode.word for mode in modes if mode.share is not None and mode.share == share)
-    return Mode(share=share, watts=choose(watts) if watts else None, word=next(words, ""))
+    eco = share is not None and any(mode.eco and mode.share == share for mode in modes)
+    return Mode(share=share, eco=eco, watts=choose(watts) if watts else None)

@@ -7,8 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stratum_client.control.claims import FREE, IDLE, Claim, Claims, Level, Limit, may_release, utc
+from stratum_client.control.claims import (
+    FREE,
+    IDLE,
+    Claim,
+    Claims,
+    Decision,
+    Level,
+    Limit,
+    may_release,
+    utc,
+)
 from stratum_client.control.claims_file import ClaimsFileError, claims_in, text_of
+from stratum_client.control.governor import DeviceFacts, decide
 
 FEW = settings(max_examples=50)
 
@@ -31,6 +42,10 @@ CLAIMS = st.builds(
     since=st.sampled_from([0.0, 0.5, NOW - 1, NOW]),
     until=st.none() | st.sampled_from([0.0, NOW - 1, NOW, NOW + 0.25, 2 * NOW]),
 )
+
+
+def decided(claims: Claims, device: str, now: float) -> Decision:
+    return decide(claims, [DeviceFacts(name=device, is_known=False)], now)[device]
 
 
 def gathered(claims: list[Claim]) -> Claims:
@@ -71,7 +86,7 @@ def test_a_device_never_may_what_a_claim_forbids_and_no_claim_is_stricter_than_s
 ) -> None:
     together = gathered(claims)
 
-    decision = together.decide(device, NOW)
+    decision = decided(together, device, NOW)
 
     concerned = [c for c in together.claims if c.device in {"", device}]
     valid = [c for c in concerned if c.until is None or c.until > NOW]
@@ -89,9 +104,9 @@ def test_a_device_never_may_what_a_claim_forbids_and_no_claim_is_stricter_than_s
 def test_the_binding_claims_alone_decide_the_same(claims: list[Claim]) -> None:
     together = gathered(claims)
 
-    decision = together.decide("cpu", NOW)
+    decision = decided(together, "cpu", NOW)
 
-    alone = gathered(list(decision.binding)).decide("cpu", NOW)
+    alone = decided(gathered(list(decision.binding)), "cpu", NOW)
     assert alone.limit.run is decision.limit.run
     if decision.limit.run:
         assert alone.limit == decision.limit
@@ -107,7 +122,7 @@ def test_the_binding_claims_alone_decide_the_same(claims: list[Claim]) -> None:
 @FEW
 @given(st.lists(CLAIMS, max_size=4, unique_by=lambda claim: claim.key))
 def test_the_order_of_claims_does_not_matter(claims: list[Claim]) -> None:
-    decisions = {gathered(list(order)).decide("cpu", NOW) for order in permutations(claims)}
+    decisions = {decided(gathered(list(order)), "cpu", NOW) for order in permutations(claims)}
 
     assert len(decisions) == 1
 
@@ -178,7 +193,7 @@ def test_the_reason_says_who_when_how_long_and_why() -> None:
     assert claim.reason == (
         "paused by user miner, 2026-01-01 00:00:00 UTC, until 2026-01-01 01:00:00 UTC: fan is loud"
     )
-    assert Claims().stated(claim).decide("cpu", claim.since).setpoint.reason == claim.reason
+    assert decided(Claims().stated(claim), "cpu", claim.since).setpoint.reason == claim.reason
 
 
 @pytest.mark.parametrize(
@@ -244,7 +259,7 @@ def test_a_claim_with_any_field_replaced_is_read_or_the_one_error(
     document["claims"][0][field] = value
 
     if is_read(json.dumps(document).encode()):
-        claims_in(json.dumps(document).encode()).decide("cpu", NOW)
+        decided(claims_in(json.dumps(document).encode()), "cpu", NOW)
     del document["claims"][0][field]
     assert not is_read(json.dumps(document).encode())
 

@@ -234,7 +234,7 @@ def test_what_never_changes_has_no_end() -> None:
         ("100%", FULL),
         ("idle", REST),
         ("70%", Mode(share=0.7)),
-        ("eco", Mode(share=0.7)),
+        ("eco", Mode(share=0.7, eco=True)),
         ("800W", Mode(watts=800)),
         ("1.2 kW", Mode(watts=1200)),
     ],

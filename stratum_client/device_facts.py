@@ -1,0 +1,90 @@
+"""What the governor has to know of the devices, gathered from what they tell and were seen to do.
+
+A device without a power model is known by what was seen since the daemon's start: the highest
+frequency, the most watts and the hash rate at them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from drivers.api import DeviceState, OperatingPoint
+from stratum_client.control.governor import DeviceFacts
+from stratum_client.supervise import SupervisedDevice
+
+MATERIAL = 0.005
+"""The part by which watts or MHz differ before anything is decided anew because of them."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    mhz: float = 0.0
+    watts: float = 0.0
+    hashrate: float = 0.0
+    is_known: bool = False
+
+
+class FactsBook:
+    """Remembers what was seen of each device, by its name."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+
+    def facts(self, devices: Sequence[SupervisedDevice], now: float) -> tuple[DeviceFacts, ...]:
+        """Return what is known by now, on the monotonic clock."""
+        return tuple(self._facts(device, now) for device in devices)
+
+    def _facts(self, device: SupervisedDevice, now: float) -> DeviceFacts:
+        stats = device.snapshot(now).stats
+        seen = self._seen.setdefault(device.name, _Seen())
+        if stats.state is DeviceState.MINING:
+            seen.is_known = True
+            seen.mhz = max(seen.mhz, stats.frequency_mhz or 0.0)
+            seen.hashrate = max(seen.hashrate, stats.claimed_hashrate)
+            seen.watts = max(seen.watts, stats.power or 0.0)
+        most = OperatingPoint(mhz=seen.mhz, watts=seen.watts, hashrate=seen.hashrate)
+        return DeviceFacts(
+            name=device.name,
+            points=tuple(point for point in device.operating_points() if _is_sane(point)),
+            seen=most if seen.watts and seen.hashrate else None,
+            full_mhz=seen.mhz or None,
+            is_here=stats.state is not DeviceState.ABSENT,
+            is_known=seen.is_known,
+        )
+
+
+def differ(old: Sequence[DeviceFacts], new: Sequence[DeviceFacts]) -> bool:
+    """Return whether something is to be decided anew."""
+    return len(old) != len(new) or any(map(_differs, old, new))
+
+
+def _differs(old: DeviceFacts, new: DeviceFacts) -> bool:
+    plain = ("name", "is_here", "is_known")
+    return (
+        any(getattr(old, name) != getattr(new, name) for name in plain)
+        or len(old.points) != len(new.points)
+        or any(map(_is_far, old.points, new.points))
+        or not _is_near(old.full_mhz, new.full_mhz)
+        or not _is_near(_watts_seen(old), _watts_seen(new))
+    )
+
+
+def _watts_seen(facts: DeviceFacts) -> float | None:
+    return facts.seen.watts if facts.seen else None
+
+
+def _is_far(old: OperatingPoint, new: OperatingPoint) -> bool:
+    return old.mhz != new.mhz or not (
+        _is_near(old.watts, new.watts) and _is_near(old.hashrate, new.hashrate)
+    )
+
+
+def _is_near(old: float | None, new: float | None) -> bool:
+    if old is None or new is None:
+        return old is new
+    return abs(new - old) <= MATERIAL * max(old, new)
+
+
+def _is_sane(point: OperatingPoint) -> bool:
+    numbers = point.mhz, point.watts, point.hashrate
+    return all(isfinite(number) and number > 0 for number in numbers)

@@ -1,0 +1,63 @@
+"""Measures how long devices take to rest, and names those that take too long."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from drivers.api import Clock, DeviceState, Log
+from stratum_client.supervise import SupervisedDevice
+
+IDLE_WITHIN = 3.0
+"""Seconds from an order to idle devices; a device that takes longer is warned of."""
+
+_LOOK_AT_DEVICES = 0.02
+_AT_REST = {DeviceState.IDLE, DeviceState.FAILED, DeviceState.ABSENT}
+
+
+class RestWatch:
+    """``last`` is what the last order to rest took, ``longest`` what any has; None before one."""
+
+    def __init__(
+        self, devices: Callable[[], Sequence[SupervisedDevice]], *, clock: Clock, log: Log
+    ) -> None:
+        self.last: float | None = None
+        self.longest: float | None = None
+        self._devices = devices
+        self._clock = clock
+        self._log = log
+        self._stopping: dict[str, float] = {}
+        self._has_stopping = asyncio.Event()
+
+    def told_to_rest(self, device: str) -> None:
+        """Measure from now on."""
+        self._stopping[device] = self._clock.monotonic()
+        self._has_stopping.set()
+
+    def told_to_run(self, device: str) -> None:
+        """Forget that a device was to rest."""
+        self._stopping.pop(device, None)
+
+    async def run(self) -> None:
+        """Watch devices come to rest until cancelled."""
+        while True:
+            await self._has_stopping.wait()
+            self._has_stopping.clear()
+            warned = False
+            began, count = min(self._stopping.values(), default=0.0), len(self._stopping)
+            while self._stopping:
+                now = self._clock.monotonic()
+                began, count = min(self._stopping.values()), max(count, len(self._stopping))
+                for device in self._devices():
+                    if device.snapshot(now).stats.state in _AT_REST:
+                        self._stopping.pop(device.name, None)
+                if not warned and self._stopping and now - began > IDLE_WITHIN:
+                    warned = True
+                    late = ", ".join(self._stopping)
+                    self._log.warning("devices.not_idle", devices=late, after=IDLE_WITHIN)
+                if self._stopping:
+                    await asyncio.sleep(_LOOK_AT_DEVICES)
+            if count:
+                self._tell(count, self._clock.monotonic() - began)
+
+    def _tell(self, count: int, seconds: float) -> None:
+        self.last, self.longest = seconds, max(self.longest or 0.0, seconds)
+        self._log.info("devices.idle", devices=count, seconds=round(seconds, 3))
