@@ -15,6 +15,7 @@ from urllib.parse import quote
 from stratum_client.config_ledger import LedgerConfig
 from stratum_client.config_metrics import MetricsConfig
 from stratum_client.config_mqtt import MqttConfig
+from stratum_client.config_power import WATTS, MeterConfig, PowerConfig
 from stratum_client.config_schedule import (
     ZONE,
     CalendarConfig,
@@ -231,7 +232,7 @@ class DeviceConfig:
     """One device: who drives it or how it is recognized, where, and the driver's settings.
 
     ``driver`` may be ``emulated:BOARD``; ``port`` one or two device nodes joined by ``+``, or a
-    place on USB such as ``usb:1-1.2``.
+    place on USB such as ``usb:1-1.2``. ``limit`` is in watts, ``meter`` a plug of its own.
     """
 
     name: str = field(default="", metadata=read_as(NAME))
@@ -241,6 +242,8 @@ class DeviceConfig:
     settings: Mapping[str, object] = field(
         default_factory=dict, metadata=read_as(FreeTable(ANYTHING))
     )
+    limit: float | None = field(default=None, metadata=read_as(WATTS))
+    meter: MeterConfig | None = field(default=None, metadata=read_as(Section(MeterConfig)))
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -313,6 +316,7 @@ class Config:
         default=(), metadata=read_as(Section(CalendarConfig, many=True), "calendar")
     )
     mqtt: MqttConfig = field(default=MqttConfig(), metadata=read_as(Section(MqttConfig)))
+    power: PowerConfig = field(default=PowerConfig(), metadata=read_as(Section(PowerConfig)))
     path: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -325,5 +329,7 @@ class Config:
         proxies = (self.network.proxy, *(pool.proxy for pool in self.pools))
         logins = (proxy.password for proxy in proxies if isinstance(proxy, ProxyUrl))
         spelt = (form for password in logins for form in (password, quote(password, safe="")))
-        found = (*(pool.password for pool in self.pools), *spelt, self.mqtt.password)
+        meters = (self.power.meter, *(device.meter for device in self.devices))
+        plugs = (meter.password for meter in meters if meter)
+        found = (*(pool.password for pool in self.pools), *spelt, self.mqtt.password, *plugs)
         return tuple(dict.fromkeys(word for word in found if word not in {"", DEFAULT_PASSWORD}))

@@ -18,6 +18,7 @@ from stratum_client.config import (
     DeviceMatch,
     PoolConfig,
 )
+from stratum_client.config_power import MeterConfig
 from stratum_client.config_reader import Origins
 from stratum_client.config_way import way_problem
 from stratum_client.payee import MAIN, network_of
@@ -47,6 +48,8 @@ def checked(config: Config, origins: Origins) -> Config:
         pools.append(ready)
     for index, device in enumerate(config.devices):
         _check_device(device, ("device", index), origins)
+        _check_meter(device.meter, ("device", index, "meter"), config, origins)
+    _check_meter(config.power.meter, ("power", "meter"), config, origins)
     return replace(
         config,
         pools=distinct(tuple(pools), lambda pool: pool.url.host),
@@ -123,3 +126,16 @@ def _check_device(device: DeviceConfig, path: KeyPath, origins: Origins) -> None
         raise origins.error((*path, "match"), "a device has a port or a match, not both")
     if device.match == DeviceMatch():
         raise origins.error((*path, "match"), "an empty match fits every device")
+
+
+def _check_meter(
+    meter: MeterConfig | None, path: KeyPath, config: Config, origins: Origins
+) -> None:
+    """Refuse a plug that cannot be asked as it is described."""
+    if meter is None:
+        return
+    if problem := meter.problem:
+        key, text = problem
+        raise origins.error((*path, key), text)
+    if meter.source == "mqtt" and config.mqtt.url is None:
+        raise origins.error((*path, "source"), "mqtt needs a broker: set url in [mqtt]")

@@ -13,7 +13,7 @@ from stratum_client.setting_kinds import settings_of
 
 N = TypeVar("N", PoolConfig, DeviceConfig)
 
-LIVE_SECTIONS = frozenset({"log", "work", "windows", "schedule", "calendars"})
+LIVE_SECTIONS = frozenset({"log", "work", "windows", "schedule", "calendars", "power"})
 """What a running daemon takes over as a whole."""
 
 SILENT_SECTIONS = frozenset({"deadlines", "network", "path", "warnings", "schema"})
@@ -21,6 +21,9 @@ SILENT_SECTIONS = frozenset({"deadlines", "network", "path", "warnings", "schema
 
 LIVE_POOL_KEYS = frozenset({"quota", "deadlines", "share_interval"})
 """Settings of a pool that need no new session; deadlines hold from the next one on."""
+
+LIVE_DEVICE_KEYS = frozenset({"limit", "meter"})
+"""Settings of a device for which it is not started anew: they are not of its driver."""
 
 _LONGEST = 60
 
@@ -100,14 +103,20 @@ class DeviceRemoved:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceChanged:
-    """A device with other settings than before: it is started anew, its counters go on."""
+    """A device with other settings than before: it may be started anew, its counters go on."""
 
     old: DeviceConfig
     new: DeviceConfig
 
+    @property
+    def restarts(self) -> bool:
+        """Return whether the device is started anew."""
+        return not _changed_fields(self.old, self.new) <= LIVE_DEVICE_KEYS
+
     def __str__(self) -> str:
         """Return the change in words."""
-        return f"device {self.new.name}: started anew for {_words(self.old, self.new)}"
+        start = "started anew for " if self.restarts else ""
+        return f"device {self.new.name}: {start}{_words(self.old, self.new)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from difflib import get_close_matches
 
 from stratum_client.config import Config
-from stratum_client.config_diff import LIVE_POOL_KEYS, LIVE_SECTIONS
+from stratum_client.config_diff import LIVE_DEVICE_KEYS, LIVE_POOL_KEYS, LIVE_SECTIONS
 from stratum_client.example_words import Entry, Words, entries_of
 from stratum_client.setting_kinds import (
     AnyKind,
@@ -131,6 +131,8 @@ def _default(field: "Field[object]", kind: AnyKind, entry: Entry | None) -> str:
 def _shown(value: object, kind: Kind) -> str:
     if isinstance(value, float) and kind.allowed.startswith("a time"):
         return json.dumps(shown_seconds(value))
+    if isinstance(value, float) and kind.allowed.startswith("a power"):
+        return json.dumps(f"{value:.10g}W")
     if isinstance(value, bool | int | float | str) and value != "":
         return json.dumps(value)
     return NOT_SET
@@ -145,8 +147,9 @@ def _change(path: Words) -> str:
             return "reload; without a new session"
         case ("pool" | "network", *_):
             return "reload; a new session with the pool"
-        case ("device", *_):
-            return "reload; this device is started anew"
+        case ("device", key, *_):
+            goes_on = key in LIVE_DEVICE_KEYS
+            return f"reload; {'the device goes on' if goes_on else 'this device is started anew'}"
         case (section, *_) if section in LIVE_SECTIONS or f"{section}s" in LIVE_SECTIONS:
             return "reload"
     return "restart"

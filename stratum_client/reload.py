@@ -238,7 +238,7 @@ class Reload:
                 self._devices.add(device)
             case DeviceRemoved(name=name):
                 await self._devices.remove(name)
-            case DeviceChanged(old=old, new=new):
+            case DeviceChanged(old=old, new=new) if change.restarts:
                 await self._devices.remove(old.name)
                 self._devices.add(new)
 

@@ -218,3 +218,13 @@ def test_a_changed_device_is_told_apart_from_a_new_one() -> None:
     new = Config(devices=(replace(device, settings={"threads": 2}),))
 
     assert difference(old, new) == (DeviceChanged(old=old.devices[0], new=new.devices[0]),)
+
+
+def test_a_device_goes_on_when_only_its_limit_or_its_plug_changes() -> None:
+    old = DeviceConfig(name="a", driver="cpu", limit=40.0)
+    limited = DeviceChanged(old=old, new=replace(old, limit=50.0))
+    moved = DeviceChanged(old=old, new=replace(old, limit=50.0, port="/dev/ttyACM0"))
+
+    assert not limited.restarts
+    assert str(limited) == "device a: limit 40.0 -> 50.0"
+    assert moved.restarts

@@ -9,6 +9,7 @@ import pytest
 
 from stratum_client.config import Config, Deadlines, LogConfig, PoolConfig
 from stratum_client.config_file import load_config, read_config
+from stratum_client.config_power import MeterConfig, PowerConfig
 from stratum_client.config_work import WorkConfig
 from stratum_client.setting_kinds import Section, settings_of
 from stratum_client.toml_lines import KeyPath, lines_of
@@ -35,6 +36,7 @@ def read(text: str) -> Config:
         "MAIN_POOL_PASSWORD": "p",
         "POOL_PROXY": "socks5://a:1",
         "NETWORK_PROXY": "socks5://b:1",
+        "PLUG_PASSWORD": "p",
         "MQTT_PASSWORD": "p",
     }
     return read_config(text.encode(), name="example.toml", environ=environ)
@@ -44,8 +46,9 @@ def test_every_key_is_in_the_example() -> None:
     everything = COMMENTED.sub("", EXAMPLE.read_text())
     shown = {words_of(path) for path in lines_of(everything)}
 
-    deadlines = set(keys_of(Deadlines, ("pool", "deadlines")))
-    assert set(keys_of(Config)) - deadlines <= shown
+    elsewhere = set(keys_of(Deadlines, ("pool", "deadlines")))
+    elsewhere |= set(keys_of(MeterConfig, ("device", "meter")))
+    assert set(keys_of(Config)) - elsewhere <= shown
     assert len(set(keys_of(Config))) > 60
 
 
@@ -67,6 +70,7 @@ def test_the_example_states_the_defaults() -> None:
     assert config.log == LogConfig()
     assert config.deadlines == Deadlines()
     assert config.work == WorkConfig()
+    assert config.power == PowerConfig()
     assert pool == PoolConfig(name=pool.name, url=pool.url, user=pool.user)
     assert config.warnings == ()
 
@@ -101,6 +105,7 @@ def test_each_possibility_of_the_example_can_be_switched_on(
     switched: range, tmp_path: Path
 ) -> None:
     (tmp_path / "main").write_text("secret")
+    (tmp_path / "plug").write_text("secret")
     (tmp_path / "mqtt").write_text("secret")
     (tmp_path / "proxy").write_text("socks5://c:1\n")
     lines = EXAMPLE.read_text().splitlines()
@@ -109,6 +114,8 @@ def test_each_possibility_of_the_example_can_be_switched_on(
     text = "\n".join(lines).replace("/etc/stratum-client/secrets", str(tmp_path))
     if lines[switched[0]].startswith("password_"):
         text = text.replace('password = "x"\n', "")
+    if 'source = "mqtt"' in lines[switched[0]]:
+        text = text.replace('#url = "mqtts:', 'url = "mqtts:')
 
     assert read(text) != read(EXAMPLE.read_text())
 
