@@ -29,6 +29,7 @@ from drivers.bm13xx.emulated_replies import nonce_frame, register_frame
 from drivers.bm13xx.emulated_search import Hit, Search
 from drivers.bm13xx.emulated_table import known_nonces
 from drivers.peripherals.emulated_faults import NO_FAULTS, Faults
+from drivers.peripherals.emulated_silicon import Silicon
 from drivers.transports.noise import RandomNoise
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ _MOST_LATE = 1100  # bytes
 class EmulatedChain:
     """``count`` chips of one model that answer as the real ones do.
 
-    ``faults`` and ``host_baud`` may be changed at any time. ``refusals`` holds the newest reasons
+    ``faults``, ``host_baud`` and ``silicon`` (which makes chips that are too fast err) may be
+    changed at any time. ``refusals`` holds the newest reasons
     why a real chip would not have done as it was told. ``nonces`` counts responses, and ``missed``
     the hashes that were due but that this machine was too slow for.
     """
@@ -70,6 +72,7 @@ class EmulatedChain:
         self.scale = scale
         self.faults = faults
         self.host_baud: int | None = None
+        self.silicon: Silicon | None = None
         self.surroundings = Surroundings(temperature=45.0, volts=1.2)
         self.refusals: deque[str] = deque(maxlen=100)
         self.nonces = 0
@@ -266,7 +269,7 @@ class EmulatedChain:
             part = self._random.randrange(self.model.sub_cores) if sub_core is None else sub_core
             part ^= 4 * (self._random.random() < self.model.sub_core_slips)
             rolled = hit.label if chip.rolls_versions else None
-        if self._random.random() < self.faults.wrong_nonce:
+        if self._random.random() < max(self.faults.wrong_nonce, self._error_ratio(chip)):
             nonce ^= self._random.randrange(1, 1 << 16)
         return nonce_frame(
             self.model,
@@ -276,6 +279,12 @@ class EmulatedChain:
             excess=hit.excess - extra,
             rolled=rolled,
         )
+
+    def _error_ratio(self, chip: EmulatedChip) -> float:
+        around = self.surroundings
+        if self.silicon is None:
+            return 0.0
+        return self.silicon.error_ratio(chip.mhz, around.volts, around.temperature, chip.index)
 
     def _sent(self, chip: EmulatedChip, frame: bytes) -> bytes:
         """Return what a chip puts on the line for one nonce: usually just the frame."""

@@ -25,6 +25,7 @@ from drivers.peripherals.emulated_faults import NO_FAULTS, Faults
 from drivers.peripherals.emulated_heat import BoardHeat, HeatSpec
 from drivers.peripherals.emulated_i2c import EmulatedI2c, Part, RegisterPart
 from drivers.peripherals.emulated_regulators import DS4432U, TPS546
+from drivers.peripherals.emulated_silicon import Silicon, average, individual
 from drivers.peripherals.emulated_thermometers import INA260, TMP451, TMP1075
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Cooler(Enum):
 class EmulatedBoardSpec:
     """One board: chips, the frequency, core voltage and power it is made for, what is on it.
 
-    ``watts`` are those of the chips. The USB strings are what discovery would see.
+    ``watts`` are those of the chips, ``board_watts`` what else the board takes, and ``limit`` the
+    MHz at ``volts`` that most nonces are wrong at. The USB strings are what discovery would see.
     """
 
     name: str
@@ -66,6 +68,8 @@ class EmulatedBoardSpec:
     mhz: float
     volts: float
     watts: float
+    board_watts: float = 3.4
+    limit: float | None = None
     domains: int = 1
     phases: int = 1
     input_volts: float = 5.0
@@ -141,7 +145,7 @@ _QAXE = EmulatedBoardSpec(
 BOARDS: Mapping[str, EmulatedBoardSpec] = {
     board.name: board
     for board in (
-        replace(_ULTRA, name="bitaxe-max", model="bm1397", mhz=425.0, volts=1.4),
+        replace(_ULTRA, name="bitaxe-max", model="bm1397", mhz=425.0, volts=1.4, limit=780.0),
         _ULTRA,
         replace(_ULTRA, name="bitaxe-ultra-tps546", supply=Supply.TPS546),
         _SUPRA,
@@ -152,7 +156,8 @@ BOARDS: Mapping[str, EmulatedBoardSpec] = {
             _GAMMA,
             name="bitaxe-gamma-turbo",
             chips=2,
-            watts=31.0,
+            watts=26.0,
+            board_watts=7.0,
             phases=2,
             input_volts=12.0,
             cooler=Cooler.EMC2103,
@@ -194,10 +199,13 @@ def emulated_device(
     response_format: ResponseFormat | None = None,
     ambient: float | None = None,
     time_constant: float | None = None,
+    spread: float = 0.0,
 ) -> EmulatedDevice:
     """Return the device called ``name``: a board, or a bare chain of a chip model.
 
-    What is None is as usual for that name. Raises SettingError for an unknown name.
+    What is None is as usual for that name. ``spread`` is how far a board's chips may differ from
+    the average in power, as a share; what they are is dealt out by ``random``. Raises SettingError
+    for an unknown name.
     """
     if name not in device_names():
         close = difflib.get_close_matches(name, device_names(), n=1)
@@ -215,8 +223,20 @@ def emulated_device(
     )
     if board is None:
         return EmulatedDevice(name, chain)
-    heat = BoardHeat(_heat_spec(board, ambient, time_constant), random=random, faults=faults)
+    heat = BoardHeat(
+        _heat_spec(board, ambient, time_constant),
+        random=random,
+        faults=faults,
+        silicon=_silicon(board, chips or board.chips, random, spread),
+    )
     return EmulatedDevice(name, chain, _board(board, heat, random, strict, response_format))
+
+
+def _silicon(board: EmulatedBoardSpec, chips: int, random: "Random", spread: float) -> Silicon:
+    usual = average(
+        mhz=board.mhz, volts=board.volts, watts=board.watts, chips=chips, limit=board.limit
+    )
+    return individual(usual, random, spread) if spread else usual
 
 
 def _heat_spec(
@@ -229,6 +249,7 @@ def _heat_spec(
         still=90.0 / board.watts,
         blown=30.0 / board.watts,
         input_volts=board.input_volts,
+        board_watts=board.board_watts,
     )
     return replace(
         usual,

@@ -154,5 +154,6 @@ class EmulatedDevice:
         chain.hold_reset(low=not running)
         chain.set_volts(board.heat.core_volts)
         chain.set_temperature(board.heat.die)
+        chain.silicon = board.heat.silicon
         board.heat.release_reset(released=running and not chain.dead)
         board.heat.activity = chain.activity / board.reference_mhz

@@ -15,6 +15,7 @@ _CHANCE = "probability"
 _SECONDS = "seconds"
 _CELSIUS = "degrees Celsius"
 _MHZ = "MHz"
+_PER_HOUR = "share per hour"
 _CHIPS = "chip numbers from 0, joined by +"
 
 
@@ -95,6 +96,11 @@ class Faults:
         default=None, metadata=_meaning(_SECONDS, "the heat sink comes loose: a third of its use")
     )
 
+    degrade: float = field(
+        default=0.0,
+        metadata=_meaning(_PER_HOUR, "the chips take more power and stand less speed, on and on"),
+    )
+
 
 NO_FAULTS = Faults()
 
@@ -155,6 +161,7 @@ def _value(name: str, text: str) -> object:
         _SECONDS: (0.0, math.inf),
         _CELSIUS: (-300.0, 300.0),
         _MHZ: (0.0, 10_000.0),
+        _PER_HOUR: (0.0, 1.0),
     }[kind]
     if not low <= number <= high or math.isinf(number):
         raise SettingError("emulated", name, f"{text} is out of range for {kind}")

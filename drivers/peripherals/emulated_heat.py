@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drivers.peripherals.emulated_faults import NO_FAULTS, Faults, due
+from drivers.peripherals.emulated_silicon import Silicon
 
 if TYPE_CHECKING:
     from random import Random
@@ -30,7 +31,8 @@ class HeatSpec:
     """How a board warms: ``watts`` in the chips at full activity and ``volts`` per domain.
 
     ``still`` and ``blown`` are kelvin per watt without fan and at full fan, ``time_constant`` is
-    in seconds at full fan, ``fan_rpm`` the fan's full speed.
+    in seconds at full fan, ``fan_rpm`` the fan's full speed. Of what comes in at ``input_volts``
+    the share ``efficiency`` arrives in the chips, and the board itself takes ``board_watts``.
     """
 
     watts: float = 19.0
@@ -42,19 +44,30 @@ class HeatSpec:
     ambient: float = 25.0
     fan_rpm: float = 6000.0
     input_volts: float = 5.0
+    efficiency: float = 0.9
+    board_watts: float = 2.0
 
 
 class BoardHeat:
     """What the parts on a board measure and drive.
 
     ``activity`` is the chips' work (1.0: as in the spec), ``duty`` the fan's drive, 0 to 1;
-    ``rail`` gives the regulator's output in volts, and ``ambient`` may be changed at any time.
+    ``rail`` gives the regulator's output in volts, and ``ambient`` may be changed at any time, as
+    may ``silicon``: what the chips really take. Without it, that is what the spec says.
     Change any of them only right after `advance`, so that the past is counted as it was.
     """
 
-    def __init__(self, spec: HeatSpec, *, random: "Random", faults: Faults = NO_FAULTS) -> None:
+    def __init__(
+        self,
+        spec: HeatSpec,
+        *,
+        random: "Random",
+        faults: Faults = NO_FAULTS,
+        silicon: Silicon | None = None,
+    ) -> None:
         self.spec = spec
         self.faults = faults
+        self.silicon = silicon
         self.ambient = spec.ambient
         self.duty = 0.0
         self.activity = 0.0
@@ -70,6 +83,8 @@ class BoardHeat:
         """Let the time pass until ``now``, in seconds."""
         if self._began is None:
             self._began = self._now = now
+        if self.silicon and self.faults.degrade:
+            self.silicon = self.silicon.worn(self.faults.degrade * (now - self._began) / 3600.0)
         step = max(0.0, now - self._now)
         self._now = max(now, self._now)
         resistance = self._resistance()
@@ -96,6 +111,9 @@ class BoardHeat:
         if volts < _RAIL_ON:
             return 0.0
         running = self.activity if self._released_at is not None else 0.0
+        if self.silicon:
+            mhz = max(running, _LEAKAGE) * self.silicon.mhz
+            return self.silicon.watts_at(mhz, volts, self.die)
         return self.spec.watts * max(running, _LEAKAGE) * (volts / self.spec.volts) ** 2
 
     @property
@@ -106,8 +124,13 @@ class BoardHeat:
 
     @property
     def input_amps(self) -> float:
-        """Return the board's input current: nine tenths of the core's watts arrive, 2 W stay."""
-        return (self.core_watts / 0.9 + 2.0) / self.spec.input_volts
+        """Return the board's input current."""
+        return self.input_watts / self.spec.input_volts
+
+    @property
+    def input_watts(self) -> float:
+        """Return what the board takes in all: what a meter before it shows."""
+        return self.core_watts / self.spec.efficiency + self.spec.board_watts
 
     @property
     def board(self) -> float:

@@ -53,6 +53,7 @@ def test_what_cannot_be_is_named_with_its_remedy(text: str, problem: str) -> Non
 def test_each_fault_is_explained_and_can_be_given() -> None:
     for name, kind, meaning in fault_help():
         values = {"probability": "0.5", "seconds": "1", "degrees Celsius": "40", "MHz": "125"}
+        values["share per hour"] = "0.1"
         value = values.get(kind, "1+2")
         assert parse_faults(f"{name}={value}") != NO_FAULTS
         assert meaning
