@@ -83,7 +83,11 @@ class DeviceStats:
     """A snapshot of one device; None where a device has no such reading.
 
     ``claimed_hashrate`` (H/s) is what the device says of itself: from frequency and cores, or
-    counted by its own software. What it has proven is counted by the miner, not here.
+    counted by its own software. What it has proven is counted by the miner, not here. ``power`` is
+    measured, in watts of the whole device; ``modelled_power`` is what its model says it takes now,
+    corrected by what was measured before, and known at rest too. ``error_ratio`` is the share of
+    the nonces due that were hardware errors, of about the last five minutes at the present
+    frequency and voltage, None before 20 nonces were due there.
     """
 
     state: DeviceState
@@ -92,18 +96,25 @@ class DeviceStats:
     hardware_errors: int = 0
     temperature: float | None = None
     power: float | None = None
+    modelled_power: float | None = None
+    error_ratio: float | None = None
     frequency_mhz: float | None = None
     details: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setpoint:
-    """What a device should do, and why; remembered at once, reached at the board's own ramp."""
+    """What a device should do, and why; remembered at once, reached at the board's own ramp.
+
+    ``watts`` and ``mhz`` are limits. ``ramp`` is how many seconds it should take from rest to full
+    speed at least, None for the device's own; falling is never slowed down.
+    """
 
     run: bool
     reason: str = ""
     watts: float | None = None
     mhz: float | None = None
+    ramp: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
