@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from stratum_client.config_curtail import CurtailConfig
 from stratum_client.config_ledger import LedgerConfig
 from stratum_client.config_metrics import MetricsConfig
 from stratum_client.config_mqtt import MqttConfig
@@ -316,6 +317,9 @@ class Config:
         default=(), metadata=read_as(Section(CalendarConfig, many=True), "calendar")
     )
     mqtt: MqttConfig = field(default=MqttConfig(), metadata=read_as(Section(MqttConfig)))
+    curtail: CurtailConfig = field(
+        default=CurtailConfig(), metadata=read_as(Section(CurtailConfig))
+    )
     power: PowerConfig = field(default=PowerConfig(), metadata=read_as(Section(PowerConfig)))
     path: Path | None = None
     warnings: tuple[str, ...] = ()
@@ -330,6 +334,7 @@ class Config:
         logins = (proxy.password for proxy in proxies if isinstance(proxy, ProxyUrl))
         spelt = (form for password in logins for form in (password, quote(password, safe="")))
         meters = (self.power.meter, *(device.meter for device in self.devices))
+        keys = (key.secret for key in self.curtail.keys)
         plugs = (meter.password for meter in meters if meter)
-        found = (*(pool.password for pool in self.pools), *spelt, self.mqtt.password, *plugs)
+        found = (*(pool.password for pool in self.pools), *spelt, self.mqtt.password, *plugs, *keys)
         return tuple(dict.fromkeys(word for word in found if word not in {"", DEFAULT_PASSWORD}))

@@ -18,6 +18,7 @@ from stratum_client.config import (
     DeviceMatch,
     PoolConfig,
 )
+from stratum_client.config_curtail import CurtailConfig
 from stratum_client.config_power import MeterConfig
 from stratum_client.config_reader import Origins
 from stratum_client.config_way import way_problem
@@ -50,6 +51,7 @@ def checked(config: Config, origins: Origins) -> Config:
         _check_device(device, ("device", index), origins)
         _check_meter(device.meter, ("device", index, "meter"), config, origins)
     _check_meter(config.power.meter, ("power", "meter"), config, origins)
+    _check_curtail(config.curtail, origins)
     return replace(
         config,
         pools=distinct(tuple(pools), lambda pool: pool.url.host),
@@ -139,3 +141,15 @@ def _check_meter(
         raise origins.error((*path, key), text)
     if meter.source == "mqtt" and config.mqtt.url is None:
         raise origins.error((*path, "source"), "mqtt needs a broker: set url in [mqtt]")
+
+
+def _check_curtail(curtail: CurtailConfig, origins: Origins) -> None:
+    """Refuse keys that say too little or are called alike."""
+    names: set[str] = set()
+    for index, key in enumerate(curtail.keys):
+        path = ("curtail", "key", index)
+        if problem := key.problem:
+            raise origins.error((*path, problem[0]), problem[1])
+        if key.name in names:
+            raise origins.error((*path, "name"), f"there is a key called {key.name} already")
+        names.add(key.name)

@@ -102,7 +102,13 @@ def read_config(
     mqtt = config.mqtt
     if mqtt.ca_file:
         mqtt = replace(mqtt, ca_file=directory / mqtt.ca_file)
-    return replace(config, pools=pools, calendars=calendars, mqtt=mqtt, warnings=warnings)
+    curtail = config.curtail
+    if curtail.contact:
+        contact = replace(curtail.contact, file=directory / curtail.contact.file)
+        curtail = replace(curtail, contact=contact)
+    return replace(
+        config, pools=pools, calendars=calendars, mqtt=mqtt, curtail=curtail, warnings=warnings
+    )
 
 
 def load_hardware(path: Path, environ: Mapping[str, str] = os.environ) -> Config:

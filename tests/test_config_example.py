@@ -38,6 +38,7 @@ def read(text: str) -> Config:
         "NETWORK_PROXY": "socks5://b:1",
         "PLUG_PASSWORD": "p",
         "MQTT_PASSWORD": "p",
+        "NIGHT_DESK_SECRET": "sixteen characters",
     }
     return read_config(text.encode(), name="example.toml", environ=environ)
 
@@ -107,6 +108,7 @@ def test_each_possibility_of_the_example_can_be_switched_on(
     (tmp_path / "main").write_text("secret")
     (tmp_path / "plug").write_text("secret")
     (tmp_path / "mqtt").write_text("secret")
+    (tmp_path / "grid").write_text("a long shared secret")
     (tmp_path / "proxy").write_text("socks5://c:1\n")
     lines = EXAMPLE.read_text().splitlines()
     for number in switched:
