@@ -71,6 +71,7 @@ class Meter:
 
     calibration: Calibration | None = None
     _last_sum: float = field(default=math.inf, init=False)
+    _last_plug_at: float = field(default=-math.inf, init=False)
 
     def look(
         self,
@@ -111,9 +112,10 @@ class Meter:
         if problem := _problem(plug, at, devices, _told_by(devices, readings, mining=True)):
             return self._without_plug(summed, problem)
         assert plug.watts is not None
-        if abs(summed.watts - self._last_sum) <= SETTLED * summed.watts:
+        is_settled = abs(summed.watts - self._last_sum) <= SETTLED * summed.watts
+        if is_settled and plug.at > self._last_plug_at:
             self.calibration = Calibration(told=summed.watts, measured=plug.watts)
-        self._last_sum = summed.watts
+        self._last_sum, self._last_plug_at = summed.watts, plug.at
         return Reading(watts=plug.watts, source=Source.PLUG, at=plug.at)
 
     def _without_plug(self, summed: Reading, problem: str) -> Reading:
@@ -204,7 +206,8 @@ def _problem(plug: PlugWatts, at: float, devices: Sequence[DeviceWatts], told: f
     age = at - plug.at
     if age > STALE_AFTER * plug.every:
         return f"silent for {age:.0f} s{': ' if plug.problem else ''}{plug.problem}"
-    return _implausible(plug.watts, plug.highest, told, sum(one.is_mining for one in devices))
+    mining = sum(one.is_mining for one in devices)
+    return _implausible(plug.watts, plug.highest, told, mining)
 
 
 def _implausible(
@@ -218,6 +221,6 @@ def _implausible(
     if watts > highest:
         return f"it shows {watts:.0f} W, more than the {highest:.0f} W that can be"
     if told and watts < LEAST_SHARE * told:
-        who = "it mines" if mining is None else f"{mining} devices mine"
+        who = f"{mining} devices mine" if mining and mining > 1 else "the device mines"
         return f"it shows {watts:.0f} W while {who}"
     return ""

@@ -15,7 +15,7 @@ KNOWN_PLACES = ("StatusSNS.ENERGY.Power", "ENERGY.Power", "apower")
 LARGEST = 65_536
 """Bytes of an answer; real ones have some hundred."""
 
-_SHOWN = 40
+_SHOWN = 60
 
 
 class PlugError(Exception):
