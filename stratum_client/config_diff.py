@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TypeVar
 
 from stratum_client.config import Config, DeviceConfig, PoolConfig
-from stratum_client.setting_kinds import settings_of
+from stratum_client.setting_kinds import is_time, settings_of, shown_seconds
 
 N = TypeVar("N", PoolConfig, DeviceConfig)
 
@@ -286,7 +286,7 @@ def _words(old: object, new: object, path: str = "") -> str:
     return ", ".join(_differences(old, new, path))
 
 
-def _differences(old: object, new: object, path: str) -> Iterator[str]:
+def _differences(old: object, new: object, path: str, kind: object = None) -> Iterator[str]:
     """Yield each setting that differs, with its values unless they are nobody's business."""
     if is_dataclass(old) and _is_section(old) and type(old) is type(new):
         for field in fields(old):
@@ -295,7 +295,7 @@ def _differences(old: object, new: object, path: str) -> Iterator[str]:
                 continue
             name = f"{path}.{field.name}".removeprefix(".")
             if field.repr:
-                yield from _differences(before, after, name)
+                yield from _differences(before, after, name, field.metadata.get("kind"))
             else:
                 yield name
     elif isinstance(old, Mapping) and isinstance(new, Mapping):
@@ -305,13 +305,16 @@ def _differences(old: object, new: object, path: str) -> Iterator[str]:
     elif _is_section(old) or _is_section(new) or isinstance(old, tuple):
         yield path
     else:
-        yield f"{path} {_shown(old)} -> {_shown(new)}"
+        yield f"{path} {_shown(old, kind)} -> {_shown(new, kind)}"
 
 
 def _is_section(value: object) -> bool:
     return is_dataclass(value) and bool(settings_of(type(value)))
 
 
-def _shown(value: object) -> str:
+def _shown(value: object, kind: object) -> str:
+    """Return a value as a configuration spells it: times with their unit."""
+    if isinstance(value, float):
+        return shown_seconds(value) if is_time(kind) else f"{value:g}"
     text = "nothing" if value is None or value == "" else str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -13,6 +13,7 @@ from stratum_client.setting_kinds import (
     Kind,
     Section,
     described,
+    is_time,
     settings_of,
     shown_seconds,
 )
@@ -118,7 +119,7 @@ def _bare(path: KeyPath) -> str:
 def _spelt(value: object, kind: Kind | None = None) -> str:
     if value is None or value == ():
         return NOT_SET
-    if kind and isinstance(value, float) and kind.allowed.startswith("a time"):
+    if isinstance(value, float) and is_time(kind):
         return json.dumps(shown_seconds(value))
     if isinstance(value, str | int | float | list):
         return json.dumps(value, ensure_ascii=False)

@@ -125,6 +125,11 @@ def seconds(low: float = 0.001, high: float = 86_400.0) -> Kind:
     return Kind(f'a time from {shown_seconds(low)} to {shown_seconds(high)}, as in "90s"', read)
 
 
+def is_time(kind: object) -> bool:
+    """Return whether a setting of this kind is a time, in seconds."""
+    return isinstance(kind, Kind) and kind.allowed.startswith("a time")
+
+
 def number(low: float, high: float, *words: str) -> Kind:
     """Return the kind of setting that takes a number from ``low`` to ``high``, or a word."""
 

@@ -159,7 +159,13 @@ def test_changes_are_told_in_words() -> None:
     assert lines() == []
     assert lines(('"me"', '"you"')) == ["pool main: a new session for user me -> you"]
     assert lines(("geheim-1", "geheim-2")) == ["pool main: a new session for password"]
-    assert lines(('user = "me"', 'user = "me"\nquota = 2')) == ["pool main: quota 1.0 -> 2"]
+    assert lines(('user = "me"', 'user = "me"\nquota = 2')) == ["pool main: quota 1 -> 2"]
+    assert lines(('user = "me"', 'user = "me"\nshare_interval = "8s"')) == [
+        "pool main: share_interval 6s -> 8s"
+    ]
+    assert lines(more='[work]\nfailback_after = "90s"\nrotate_every = "2h"\n') == [
+        "work.failback_after 5m -> 90s, work.rotate_every 1h -> 2h"
+    ]
     assert lines(("one.example:1", "one.example:9")) == [
         "pool main: a new session for url stratum+tcp://one.example:1 -> stratum+tcp://one.example:9"
     ]
@@ -175,8 +181,8 @@ def test_changes_are_told_in_words() -> None:
     ]
     assert lines(more='[rig]\nname = "c04"\n')[0].startswith("needs a restart: rig.name ")
     assert lines(more='[deadlines]\nconnect = "3s"\n') == [
-        "pool main: deadlines.connect 10.0 -> 3.0",
-        "pool backup: deadlines.connect 10.0 -> 3.0",
+        "pool main: deadlines.connect 10s -> 3s",
+        "pool backup: deadlines.connect 10s -> 3s",
     ]
 
 

@@ -208,13 +208,15 @@ class Bm13xxDevice:
             return
         self._phase = _Phase.RESTING
         self._supply.rests()
-        self._log.info("device.idle", reason=self._target().reason)
+        reason = self._target().reason
+        self._log.info("device.idle", reason=reason)
         await self._board.power_off()
         if not self._board.can_switch_off and self._chain.mhz:
             await self._set_frequency(failure, self._chain.spec.frequency.lowest, _always)
-        while self._target().mhz is None:
+        while (target := self._target()).mhz is None:
+            reason = target.reason
             await failure.nudged(LOOK_EVERY)
-        self._log.info("device.resumed", reason=self._setpoint.reason)
+        self._log.info("device.resumed", after=reason)
 
     async def _start(self, failure: Failure) -> bool:
         """Bring the chips up; return False if the device is told to rest meanwhile."""

@@ -72,11 +72,14 @@ class CpuDevice:
 
     def apply(self, setpoint: Setpoint) -> None:
         """Run or rest; a CPU has no use for watts and MHz."""
-        turned = setpoint.run != self._setpoint.run
-        self._setpoint = setpoint
-        if turned:
-            self._log.info("cpu.resumed" if setpoint.run else "cpu.idle", reason=setpoint.reason)
-            self.job_changed(clean=False)
+        before, self._setpoint = self._setpoint, setpoint
+        if setpoint.run == before.run:
+            return
+        if setpoint.run:
+            self._log.info("cpu.resumed", after=before.reason)
+        else:
+            self._log.info("cpu.idle", reason=setpoint.reason)
+        self.job_changed(clean=False)
 
     def stats(self) -> DeviceStats:
         """Return a snapshot; the hash rate is what the workers counted, over about 10 s."""

@@ -195,11 +195,13 @@ class IcarusDevice:
             return
         self._phase = _Phase.RESTING
         self._supply.rests()
-        self._log.info("device.idle", reason=self._target().reason)
+        reason = self._target().reason
+        self._log.info("device.idle", reason=reason)
         self._slow_down()
-        while not self._target().run:
+        while not (target := self._target()).run:
+            reason = target.reason
             await failure.nudged(LOOK_EVERY)
-        self._log.info("device.resumed", reason=self._setpoint.reason)
+        self._log.info("device.resumed", after=reason)
 
     async def _start(self, failure: Failure) -> None:
         """Set the device up and make sure that it is there."""

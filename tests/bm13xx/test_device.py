@@ -147,11 +147,15 @@ async def test_told_to_rest_it_gives_no_work_and_goes_down_then_ramps_up_again()
         resting = rig.device.stats()
         slow = rig.emulated.chain.chips[0].mhz
         assert len(rig.miner.works) == given
+        rig.device.apply(Setpoint(run=False, reason="paused by ann"))
+        await asyncio.sleep(3.0)
         rig.device.apply(Setpoint(run=True))
         await rig.miner.solved(5)
         running = rig.device.stats()
 
     assert (resting.state, resting.reason) == (DeviceState.IDLE, "outside of its hours")
+    assert rig.log.named("device.idle") == [{"reason": "outside of its hours"}]
+    assert rig.log.named("device.resumed") == [{"after": "paused by ann"}]
     assert resting.claimed_hashrate == 0
     assert slow == pytest.approx(50)
     assert (running.state, running.frequency_mhz) == (DeviceState.MINING, 400)

@@ -41,6 +41,7 @@ class RecordingMiner:
         self.has_work = True
         self.works: list[Work] = []
         self.solutions: list[Solution] = []
+        self.logged: list[tuple[str, dict[str, object]]] = []
         self._changed = asyncio.Event()
 
     def next_work(self) -> Work | None:
@@ -91,12 +92,13 @@ class SystemClock:
 
 
 class WatchedLog:
-    """A log whose every event makes the miner look again."""
+    """A log whose every event is kept at the miner, and makes it look again."""
 
     def __init__(self, miner: RecordingMiner) -> None:
         self._miner = miner
 
     def debug(self, event: str, **fields: object) -> None:
+        self._miner.logged.append((event, fields))
         self._miner.look()
 
     info = warning = error = debug

@@ -235,6 +235,8 @@ async def test_told_to_rest_all_workers_do_until_told_to_run() -> None:
         await miner.until(all_workers_solved(miner, 2))
         running = device.stats()
 
+    assert ("cpu.idle", {"reason": "night tariff"}) in miner.logged
+    assert ("cpu.resumed", {"after": "night tariff"}) in miner.logged
     assert (resting.state, resting.reason) == (DeviceState.IDLE, "night tariff")
     assert resting.claimed_hashrate == 0.0
     assert works == 2, "no work is taken while resting"

@@ -188,6 +188,8 @@ async def test_told_to_rest_it_gives_no_work_and_goes_slow_then_fast_again() -> 
         await rig.miner.solved(5)
         running = rig.device.stats()
 
+    assert rig.log.named("device.idle") == [{"reason": "outside of its hours"}]
+    assert rig.log.named("device.resumed") == [{"after": "outside of its hours"}]
     assert (resting.state, resting.reason) == (DeviceState.IDLE, "outside of its hours")
     assert (resting.claimed_hashrate, rig.emulated.works > given) == (0, True)
     assert (fast, slow, running.frequency_mhz) == (250, 100, 250)
