@@ -18,7 +18,8 @@ down, then acknowledged: a full disk keeps nobody from resting.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import inf, isfinite
+from dataclasses import replace
+from math import isfinite
 
 from drivers.api import Clock, Log, Setpoint
 from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
@@ -29,7 +30,6 @@ from stratum_client.control.claims import (
     Claims,
     Decision,
     Level,
-    Limit,
     may_release,
 )
 from stratum_client.control.claims_file import MAX_CLAIMS
@@ -37,6 +37,7 @@ from stratum_client.control.governor import Budget, DeviceFacts, budget_of, deci
 from stratum_client.device_facts import FactsBook, differ
 from stratum_client.log_lines import utc
 from stratum_client.rest_watch import RestWatch
+from stratum_client.start_gate import Gate, depends_on_facts, is_rise, open_gate
 from stratum_client.state_file import StateFile
 from stratum_client.supervise import SupervisedDevice
 
@@ -54,7 +55,11 @@ _LOOK_AGAIN = 60.0  # the wall clock may be set at any moment
 
 
 class DeviceControl:
-    """Holds the claims; without a ``file`` they last as long as the daemon."""
+    """Holds the claims; without a ``file`` they last as long as the daemon.
+
+    ``gate`` may add claims before each decision, for those that may not start yet; ``ramp`` is what
+    every setpoint says.
+    """
 
     def __init__(
         self,
@@ -67,6 +72,8 @@ class DeviceControl:
         self._store = ClaimsStore(file, self._remembered, clock=clock, log=log)
         self.claims = self._store.restored()
         self.correction = 1.0
+        self.ramp: float | None = None
+        self.gate: Gate = open_gate
         self.rests = RestWatch(devices, clock=clock, log=log)
         self._book = FactsBook()
         self._facts: tuple[DeviceFacts, ...] = ()
@@ -111,7 +118,10 @@ class DeviceControl:
 
     def setpoint(self, device: str) -> Setpoint:
         """Return what a device should do now."""
-        return self.decision(device).setpoint
+        return self._setpoint(self.decision(device))
+
+    def _setpoint(self, decision: Decision) -> Setpoint:
+        return replace(decision.setpoint, ramp=self.ramp)
 
     async def run(self) -> None:
         """Let claims expire, see devices come to rest and write down what could not be."""
@@ -261,14 +271,20 @@ class DeviceControl:
         self._changed.set()
         self._decide_anew()
 
+    def reconsider(self) -> None:
+        """Decide anew, for what the gate goes by has changed."""
+        self._take_over(self.claims)
+
     def _decide_anew(self) -> None:
         """Decide for all devices, and tell those for which something changed."""
         devices = self._devices()
         self._facts = self._book.facts(devices, self._clock.monotonic())
+        self.claims = self.gate(self.claims, lambda claims: self._decisions(claims, self._facts))
         self._decided = self._decisions(self.claims, self._facts)
-        told = [(device, self._decided[device.name].setpoint) for device in devices]
+        told = [(device, self._setpoint(self._decided[device.name])) for device in devices]
         changed = [(device, setpoint) for device, setpoint in told if setpoint != device.setpoint]
-        for device, setpoint in sorted(changed, key=_is_rise):  # nobody gets what is still in use
+        changed.sort(key=lambda one: is_rise(one[0].setpoint, one[1]))
+        for device, setpoint in changed:  # rises last: nobody gets what is still in use
             self._apply(device, setpoint)
         self._tell_deal()
 
@@ -337,7 +353,7 @@ class DeviceControl:
 
     def _look(self) -> float:
         """Decide anew if devices are no longer what they were; return when to look again."""
-        if not any(_depends_on_facts(claim.limit) for claim in self.claims.claims):
+        if not any(depends_on_facts(claim.limit) for claim in self.claims.claims):
             return _LOOK_AGAIN
         facts = self._book.facts(self._devices(), self._clock.monotonic())
         waiting = any(found.shed_at is not None for found in self._decided.values())
@@ -375,21 +391,6 @@ class DeviceControl:
         if decision.limit.run:
             return f"{device} is not paused"
         return f"{device} is not paused by itself; it rests for another reason: {decision.reason}"
-
-
-def _is_rise(change: tuple[SupervisedDevice, Setpoint]) -> bool:
-    """Return whether a device gets more than it has."""
-    old, new = change[0].setpoint, change[1]
-    if not (old.run and new.run):
-        return new.run
-    pairs = (new.watts, old.watts), (new.mhz, old.mhz)
-    return any((inf if now is None else now) > (inf if was is None else was) for now, was in pairs)
-
-
-def _depends_on_facts(limit: Limit) -> bool:
-    return limit.eco or any(
-        value is not None for value in (limit.watts, limit.rig_watts, limit.share)
-    )
 
 
 def _is_pause(claim: Claim) -> bool:

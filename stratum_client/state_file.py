@@ -51,26 +51,37 @@ class StateFile:
             async with asyncio.timeout(WRITE_WAIT), self._turn:
                 if self._writing:
                     await asyncio.wait([self._writing])  # one after the other, or old beats new
-                self._writing = _in_thread(partial(_replace, self.path, data))
+                self._writing = _in_thread(partial(write_whole, self.path, data))
                 await asyncio.shield(self._writing)
         except TimeoutError as error:
             problem = f"the disk did not answer within {WRITE_WAIT:g} s"
             raise OSError(errno.ETIMEDOUT, problem) from error
 
 
-def _replace(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Replace a file, or leave it as it is; raise OSError. May block.
+
+    Without ``sync`` a kill finds the one or the other content too, but a power cut may find none.
+    """
     temporary = path.with_suffix(".new")
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _MODE)
         with open(descriptor, "wb") as file:  # noqa: PTH123  # a descriptor has no path
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if sync:
+                os.fsync(file.fileno())
         temporary.replace(path)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+    if sync:
+        _sync_folder(path.parent)
+
+
+def _remove(path: Path) -> None:
+    path.unlink(missing_ok=True)
     _sync_folder(path.parent)
 
 

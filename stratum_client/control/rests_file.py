@@ -103,15 +103,20 @@ def beginning(
     boot_id: str,
     booted: float,
     wait_until: float,
+    now: float,
 ) -> Beginning:
     """Return what devices begin with, on a machine that was ``booted`` at some time.
 
     On the same boot only what rested rests on. After another boot, all start in their slot, and
-    after a loss of power not before ``wait_until``; boards were off at the boot, if not before.
+    after a loss of power not before ``wait_until``; boards were off at the boot, if not before. A
+    time to come, by a clock that was set back meanwhile, becomes ``now``.
     """
     if ending is not Ending.POWER_LOST and (left.boot_id == boot_id or not left.rests):
-        rests = {name: rest for name, rest in left.rests.items() if name}
-        return Beginning(rests=rests, unseen=left.rests.get(""))
+        rests = {
+            name: replace(rest, off_since=min(rest.off_since, now))
+            for name, rest in left.rests.items()
+        }
+        return Beginning(rests=rests, unseen=rests.pop("", None))
     not_before = wait_until if ending is Ending.POWER_LOST else 0.0
     unseen = Rest(off_since=booted, not_before=not_before)
     known = {

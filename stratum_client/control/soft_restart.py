@@ -113,6 +113,14 @@ class Restarts:
         running = {name: Rest(off_since=now, is_soft=False) for name in devices}
         return running | self.remembered
 
+    def let_go(self, device: str) -> None:
+        """Let a device that is held back start at once, as somebody mightier wants; "": all."""
+        for name, rest in self.rests.items():
+            if rest.start is not None and device in {"", name}:
+                self.rests[name] = replace(rest, start=rest.released)
+        if not device:
+            self._unseen = None
+
     def shift(self, seconds: float) -> None:
         """Follow a wall clock that was set forward by ``seconds``."""
         self.rests = {name: rest.shifted(seconds) for name, rest in self.rests.items()}
@@ -148,11 +156,16 @@ class Restarts:
 
 
 def wish_of(decision: Decision) -> Wish:
-    """Return what a decision, made without restarts, wants of its device."""
+    """Return what a decision, made without restarts, wants of its device.
+
+    What its user lets rest alone, or so that others keep within the user's own limit, concerns
+    nobody beyond this rig.
+    """
     if decision.limit.run:
         return Wish.RUN
-    alone = (c for c in decision.binding if c.device and c.level in {Level.USER, Level.TUNER})
-    return Wish.REST_ALONE if any(alone) else Wish.REST
+    by_user = any(claim.level <= Level.USER for claim in decision.binding)
+    of_one = decision.shed_at is not None or any(claim.device for claim in decision.binding)
+    return Wish.REST_ALONE if by_user and of_one else Wish.REST
 
 
 def restart_claims(

@@ -184,6 +184,7 @@ def test_after_a_loss_of_power_everything_waits_and_then_takes_its_slot() -> Non
         boot_id="this",
         booted=MIDNIGHT - 30,
         wait_until=MIDNIGHT + 200,
+        now=MIDNIGHT,
     )
     restarts = Restarts(RULES, begun.rests, begun.unseen)
     wishes = {"a": RUN, "b": RUN}
@@ -209,13 +210,20 @@ def test_a_random_wait_is_told_of_where_there_are_no_slots() -> None:
 
 def test_a_wait_goes_on_under_the_next_daemon() -> None:
     begun = beginning(
-        Leavings(), Ending.POWER_LOST, boot_id="b", booted=MIDNIGHT, wait_until=MIDNIGHT + 200
+        Leavings(),
+        Ending.POWER_LOST,
+        boot_id="b",
+        booted=MIDNIGHT,
+        wait_until=MIDNIGHT + 200,
+        now=MIDNIGHT,
     )
     restarts = Restarts(RULES, begun.rests, begun.unseen)
     restarts.look({"a": RUN}, MIDNIGHT)
 
     left = leavings_in(text_of("b", restarts.remembered))
-    again = beginning(left, Ending.KILLED, boot_id="b", booted=MIDNIGHT, wait_until=MIDNIGHT + 9999)
+    again = beginning(
+        left, Ending.KILLED, boot_id="b", booted=MIDNIGHT, wait_until=MIDNIGHT + 9999, now=MIDNIGHT
+    )
 
     restarts = Restarts(RULES, again.rests, again.unseen)
     wishes = {"a": RUN, "plugged in late": RUN}
@@ -224,7 +232,9 @@ def test_a_wait_goes_on_under_the_next_daemon() -> None:
 
 def test_a_daemon_that_was_killed_delays_only_what_rested() -> None:
     running = Leavings(boot_id="this", rests={"a": Rest(off_since=MIDNIGHT - 900)})
-    begun = beginning(running, Ending.KILLED, boot_id="this", booted=0, wait_until=MIDNIGHT + 200)
+    begun = beginning(
+        running, Ending.KILLED, boot_id="this", booted=0, wait_until=MIDNIGHT + 200, now=MIDNIGHT
+    )
     restarts = Restarts(RULES, begun.rests, begun.unseen)
 
     assert starts(restarts, {"a": RUN, "ran": RUN}, MIDNIGHT) == {"a": MIDNIGHT + 17}
@@ -235,7 +245,9 @@ def test_a_clean_restart_waits_for_the_minimum_off_time_alone() -> None:
     restarts.look({"a": RUN, "resting": REST}, MIDNIGHT - 900)
     left = leavings_in(text_of("this", restarts.ended(["a", "resting"], MIDNIGHT)))
 
-    begun = beginning(left, Ending.CLEAN, boot_id="this", booted=0, wait_until=MIDNIGHT + 200)
+    begun = beginning(
+        left, Ending.CLEAN, boot_id="this", booted=0, wait_until=MIDNIGHT + 200, now=MIDNIGHT
+    )
     again = Restarts(RULES, begun.rests, begun.unseen)
 
     assert starts(again, {"a": RUN, "resting": RUN, "new": RUN}, MIDNIGHT + 5) == {
@@ -246,7 +258,7 @@ def test_a_clean_restart_waits_for_the_minimum_off_time_alone() -> None:
 
 def test_a_machine_that_was_shut_down_starts_in_its_slot() -> None:
     begun = beginning(
-        LEFT, Ending.CLEAN, boot_id="this", booted=MIDNIGHT, wait_until=MIDNIGHT + 999
+        LEFT, Ending.CLEAN, boot_id="this", booted=MIDNIGHT, wait_until=MIDNIGHT + 999, now=MIDNIGHT
     )
     restarts = Restarts(RestartRules(slots=SLOTS), begun.rests, begun.unseen)
 
@@ -256,7 +268,9 @@ def test_a_machine_that_was_shut_down_starts_in_its_slot() -> None:
 
 
 def test_the_first_start_ever_is_not_delayed() -> None:
-    begun = beginning(Leavings(), Ending.CLEAN, boot_id="b", booted=MIDNIGHT, wait_until=MIDNIGHT)
+    begun = beginning(
+        Leavings(), Ending.CLEAN, boot_id="b", booted=MIDNIGHT, wait_until=MIDNIGHT, now=MIDNIGHT
+    )
 
     assert begun.unseen is None
     assert starts(Restarts(RULES, begun.rests, begun.unseen), {"a": RUN}, MIDNIGHT) == {}

@@ -1,0 +1,245 @@
+"""Soft restarts in force: what rested starts in its slot, and a loss of power is recognised.
+
+While a daemon runs a marker with the kernel's boot id is in the state directory; a clean end
+removes it. So the next daemon knows whether the last one ended, was killed, or lost its machine.
+"""
+
+import asyncio
+from collections.abc import Callable
+from datetime import tzinfo
+from pathlib import Path
+from random import Random
+from typing import Protocol
+
+from drivers.api import Clock, Log
+from stratum_client.boot import Boot
+from stratum_client.control.claims import Claim, Claims, Level
+from stratum_client.control.rests_file import (
+    Beginning,
+    Ending,
+    Leavings,
+    RestsFileError,
+    beginning,
+    ending_told_by,
+    leavings_in,
+    marker_text,
+    text_of,
+)
+from stratum_client.control.soft_restart import (
+    ISSUER,
+    RestartRules,
+    Restarts,
+    restart_claims,
+    wish_of,
+)
+from stratum_client.start_gate import Decide
+
+MARKER_NAME, RESTS_NAME = "running.json", "rests.json"
+
+LOOK_AGAIN = 30.0
+"""Seconds after which a wall clock that was set is noticed, and a full disk is tried again."""
+
+JUMP = 1.0
+"""Seconds by which a wall clock was set rather than slewed."""
+
+LAST_WRITE = 1.0
+"""Seconds that a clean end waits for the disk."""
+
+
+class Kept(Protocol):
+    """A small file that outlives the daemon; what it does raises OSError."""
+
+    @property
+    def path(self) -> Path:
+        """Return where it is."""
+        ...
+
+    def read(self) -> bytes | None:
+        """Return the content, None if there is no such file."""
+        ...
+
+    def put_aside(self) -> Path:
+        """Give a damaged file another name."""
+        ...
+
+    async def write(self, data: bytes) -> None:
+        """Return when ``data`` is on the disk."""
+        ...
+
+    async def remove(self) -> None:
+        """Return when the file is gone."""
+        ...
+
+
+class RestartDesk:
+    """Holds back devices that may not start yet; `gate` is asked before every decision.
+
+    Without ``marker`` and ``rests`` nothing is known of the last daemon, and nothing is left to
+    the next one. ``reconsider`` is to let `gate` be asked again.
+    """
+
+    def __init__(
+        self,
+        rules: RestartRules,
+        *,
+        zone: tzinfo,
+        marker: Kept | None,
+        rests: Kept | None,
+        boot: Boot,
+        reconsider: Callable[[], None],
+        clock: Clock,
+        random: Random,
+        log: Log,
+    ) -> None:
+        self._zone = zone
+        self._marker, self._rests_file = marker, rests
+        self._boot = boot
+        self._reconsider = reconsider
+        self._clock = clock
+        self._log = log
+        self._ahead = clock.wall() - clock.monotonic()
+        self._devices: tuple[str, ...] = ()
+        self._told: tuple[Claim, ...] = ()
+        self._changed = asyncio.Event()
+        self._saved: bytes | None = None
+        self._failed: set[str] = set()
+        begun = self._begin(rules, random)
+        self._restarts = Restarts(rules, begun.rests, begun.unseen)
+
+    def gate(self, claims: Claims, decide: Decide) -> Claims:
+        """Return ``claims`` with those that hold back what may not start yet.
+
+        One of these that is no longer among ``claims`` although it has not expired was overridden.
+        """
+        self._follow_clock(claims)
+        now = self._clock.wall()
+        others = Claims(tuple(claim for claim in claims.claims if not _is_ours(claim)))
+        decisions = decide(others)
+        self._devices = tuple(decisions)
+        wishes = {name: wish_of(decision) for name, decision in decisions.items()}
+        held = self._restarts.look(wishes, now)
+        ours = restart_claims(held, wishes, self._restarts.rules, self._zone)
+        for claim in ours:
+            if claim not in self._told:
+                device = claim.device or "all"
+                self._log.info("claim.stated", level="window", device=device, reason=claim.reason)
+        if ours != self._told or self._text() != self._saved:
+            self._changed.set()
+        self._told = ours
+        return Claims((*others.claims, *ours))
+
+    def configure(self, rules: RestartRules) -> None:
+        """Go by other rules from now on; what has its start already keeps it."""
+        self._restarts.rules = rules
+
+    async def run(self) -> None:
+        """Leave word to the next daemon until cancelled, and then that the end was a clean one."""
+        try:
+            await self._mark()
+            while True:
+                self._changed.clear()
+                await self._save(self._text())
+                try:
+                    async with asyncio.timeout(LOOK_AGAIN):
+                        await self._changed.wait()
+                except TimeoutError:
+                    if self._has_jumped():
+                        self._reconsider()
+        finally:
+            await self._end()
+
+    # -- the clock
+
+    def _has_jumped(self) -> bool:
+        ahead = self._clock.wall() - self._clock.monotonic()
+        return abs(ahead - self._ahead) > JUMP
+
+    def _follow_clock(self, claims: Claims) -> None:
+        """Let every wait go on by a wall clock that was set; else see what was overridden."""
+        now = self._clock.wall()
+        before, self._ahead = self._ahead, now - self._clock.monotonic()
+        if abs(seconds := self._ahead - before) > JUMP:
+            self._log.info("restart.clock_set", seconds=round(seconds, 1))
+            self._restarts.shift(seconds)
+            return
+        for claim in self._told:
+            if claim not in claims.claims and claim.holds(now):
+                self._restarts.let_go(claim.device)
+
+    # -- from one daemon to the next
+
+    def _begin(self, rules: RestartRules, random: Random) -> Beginning:
+        """Return what devices begin with, as the last daemon ended."""
+        now = self._clock.wall()
+        ending = ending_told_by(self._read(self._marker), self._boot.id)
+        wait = random.uniform(*rules.wait) if ending is Ending.POWER_LOST else 0.0
+        if ending is Ending.POWER_LOST:
+            reason = "the machine went down while a daemon ran"
+            self._log.warning("power.lost", reason=reason, wait=round(wait, 1))
+        elif ending is Ending.KILLED:
+            self._log.warning("daemon.was_killed", reason="the last daemon ended without its end")
+        return beginning(
+            self._left(),
+            ending,
+            boot_id=self._boot.id,
+            booted=now - self._boot.uptime,
+            wait_until=now + wait,
+            now=now,
+        )
+
+    def _left(self) -> Leavings:
+        data = self._read(self._rests_file)
+        if data is None or self._rests_file is None:
+            return Leavings()
+        try:
+            return leavings_in(data)
+        except RestsFileError as error:
+            aside = str(self._rests_file.put_aside())
+            path = str(self._rests_file.path)
+            self._log.error("rests.damaged", path=path, error=str(error), kept_as=aside)
+            return Leavings()
+
+    def _read(self, file: Kept | None) -> bytes | None:
+        try:
+            return file.read() if file else None
+        except OSError as error:
+            self._log.error("rests.unreadable", error=error.strerror or str(error))
+            return None
+
+    async def _mark(self) -> None:
+        if self._marker:
+            await self._write(self._marker, marker_text(self._boot.id, self._clock.wall()))
+
+    def _text(self) -> bytes:
+        return text_of(self._boot.id, self._restarts.remembered)
+
+    async def _save(self, text: bytes) -> None:
+        if self._rests_file and text != self._saved:
+            self._saved = text if await self._write(self._rests_file, text) else None
+
+    async def _end(self) -> None:
+        """Write down since when devices are off, then that this was a clean end."""
+        rests = self._restarts.ended(self._devices, self._clock.wall())
+        try:
+            async with asyncio.timeout(LAST_WRITE):
+                await self._save(text_of(self._boot.id, rests))
+                if self._marker:
+                    await self._marker.remove()
+        except (OSError, TimeoutError) as error:
+            self._log.warning("rests.not_saved", error=str(error) or "the disk took too long")
+
+    async def _write(self, file: Kept, data: bytes) -> bool:
+        """Return whether ``data`` is on the disk; that it is not is told once."""
+        try:
+            await file.write(data)
+        except OSError as error:
+            problem = f"{file.path}: {error.strerror or error}"
+            if problem not in self._failed:
+                self._failed.add(problem)
+                self._log.error("rests.not_saved", error=problem, again_in=LOOK_AGAIN)
+            return False
+        return True
+
+
+def _is_ours(claim: Claim) -> bool:
+    return (claim.level, claim.issuer) == (Level.WINDOW, ISSUER)
