@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TypeVar
 
 from stratum_client.config import Config, DeviceConfig, PoolConfig
-from stratum_client.setting_kinds import is_time, settings_of, shown_seconds
+from stratum_client.setting_kinds import settings_of, with_unit
 
 N = TypeVar("N", PoolConfig, DeviceConfig)
 
@@ -313,8 +313,8 @@ def _is_section(value: object) -> bool:
 
 
 def _shown(value: object, kind: object) -> str:
-    """Return a value as a configuration spells it: times with their unit."""
+    """Return a value as a configuration spells it: with its unit."""
     if isinstance(value, float):
-        return shown_seconds(value) if is_time(kind) else f"{value:g}"
+        return with_unit(value, kind) or f"{value:g}"
     text = "nothing" if value is None or value == "" else str(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"

@@ -13,9 +13,8 @@ from stratum_client.setting_kinds import (
     Kind,
     Section,
     described,
-    is_time,
     settings_of,
-    shown_seconds,
+    with_unit,
 )
 from stratum_client.toml_lines import KeyPath, lines_of
 
@@ -119,8 +118,8 @@ def _bare(path: KeyPath) -> str:
 def _spelt(value: object, kind: Kind | None = None) -> str:
     if value is None or value == ():
         return NOT_SET
-    if isinstance(value, float) and is_time(kind):
-        return json.dumps(shown_seconds(value))
+    if isinstance(value, float) and (text := with_unit(value, kind)):
+        return json.dumps(text)
     if isinstance(value, str | int | float | list):
         return json.dumps(value, ensure_ascii=False)
     return described(value) if isinstance(value, dict) else json.dumps(str(value))

@@ -125,9 +125,12 @@ def seconds(low: float = 0.001, high: float = 86_400.0) -> Kind:
     return Kind(f'a time from {shown_seconds(low)} to {shown_seconds(high)}, as in "90s"', read)
 
 
-def is_time(kind: object) -> bool:
-    """Return whether a setting of this kind is a time, in seconds."""
-    return isinstance(kind, Kind) and kind.allowed.startswith("a time")
+def with_unit(value: float, kind: object) -> str:
+    """Return a number as a setting of this kind is spelt; empty where that has no unit."""
+    allowed = kind.allowed if isinstance(kind, Kind) else ""
+    if allowed.startswith("a time"):
+        return shown_seconds(value)
+    return f"{value:.12g}W" if allowed.startswith("a power") else ""
 
 
 def number(low: float, high: float, *words: str) -> Kind:

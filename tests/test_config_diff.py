@@ -232,5 +232,5 @@ def test_a_device_goes_on_when_only_its_limit_or_its_plug_changes() -> None:
     moved = DeviceChanged(old=old, new=replace(old, limit=50.0, port="/dev/ttyACM0"))
 
     assert not limited.restarts
-    assert str(limited) == "device a: limit 40 -> 50"
+    assert str(limited) == "device a: limit 40W -> 50W"
     assert moved.restarts
