@@ -30,9 +30,9 @@ def _rise(value: object) -> object:
 
 def _range(value: object) -> object:
     """Return the shortest and the longest of a range of times; one time is from 0 to it."""
-    low, _, high = value.rpartition("-") if isinstance(value, str) else ("", "", value)
+    low, dash, high = value.rpartition("-") if isinstance(value, str) else ("", "", value)
     try:
-        shortest, longest = parse_duration(low) if low else 0.0, parse_duration(high)
+        shortest, longest = parse_duration(low) if dash else 0.0, parse_duration(high)
     except UnitError as error:
         raise NotAllowedError from error
     if shortest <= longest <= _LONGEST_WAIT:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
+from stratum_client.config_inrush import InrushConfig
 from stratum_client.setting_kinds import (
     LINE,
     SECRET,
@@ -121,9 +122,10 @@ class MeterConfig:
 class PowerConfig:
     """What measures the whole rig, and what it may take; ``limit`` in watts.
 
-    All readings are taken and judged ``interval`` seconds apart.
+    All readings are taken and judged ``interval`` seconds apart. ``inrush`` says how it starts.
     """
 
     meter: MeterConfig | None = field(default=None, metadata=read_as(Section(MeterConfig)))
     limit: float | None = field(default=None, metadata=read_as(WATTS))
     interval: float = field(default=1.0, metadata=read_as(seconds(0.2, 60)))
+    inrush: InrushConfig | None = field(default=None, metadata=read_as(Section(InrushConfig)))
