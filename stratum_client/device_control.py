@@ -55,11 +55,7 @@ _LOOK_AGAIN = 60.0  # the wall clock may be set at any moment
 
 
 class DeviceControl:
-    """Holds the claims; without a ``file`` they last as long as the daemon.
-
-    ``gate`` may add claims before each decision, for those that may not start yet; ``ramp`` is what
-    every setpoint says.
-    """
+    """Holds the claims; without a ``file`` they last as long as the daemon."""
 
     def __init__(
         self,
@@ -72,8 +68,8 @@ class DeviceControl:
         self._store = ClaimsStore(file, self._remembered, clock=clock, log=log)
         self.claims = self._store.restored()
         self.correction = 1.0
-        self.ramp: float | None = None
-        self.gate: Gate = open_gate
+        self._ramp: float | None = None
+        self._gate: Gate = open_gate
         self.rests = RestWatch(devices, clock=clock, log=log)
         self._book = FactsBook()
         self._facts: tuple[DeviceFacts, ...] = ()
@@ -121,7 +117,7 @@ class DeviceControl:
         return self._setpoint(self.decision(device))
 
     def _setpoint(self, decision: Decision) -> Setpoint:
-        return replace(decision.setpoint, ramp=self.ramp)
+        return replace(decision.setpoint, ramp=self._ramp)
 
     async def run(self) -> None:
         """Let claims expire, see devices come to rest and write down what could not be."""
@@ -140,7 +136,7 @@ class DeviceControl:
         claim = self._claim(order, PAUSE, device, "paused", seconds)
         claims = self.claims.stated(claim)
         if order.flag("dry_run"):
-            return self._rows(claims, device) | {"reason": claim.reason}
+            return self.rows(claims, device) | {"reason": claim.reason}
         problem = await self.state(claim)
         until = None if claim.until is None else utc(claim.until)
         return self._told(device, problem) | {"reason": claim.reason, "until": until}
@@ -152,7 +148,7 @@ class DeviceControl:
             raise OrderError(self._why_not_resumed(self._device_in(order)))
         released = {"released": [claim.reason for claim in ended]}
         if order.flag("dry_run"):
-            return self._rows(self._without(ended), device) | released
+            return self.rows(self._without(ended), device) | released
         problem = await self.withdraw(ended, by=order.by)
         return self._told(device, problem) | released
 
@@ -237,6 +233,15 @@ class DeviceControl:
             self.correction = factor
             self._decide_anew()
 
+    def start_softly(self, gate: Gate, *, issuer: str, ramp: float | None) -> None:
+        """Ask ``gate`` before each decision who may not start yet, and now; setpoints say ``ramp``.
+
+        Its claims are of level window and ``issuer``; they are not written down.
+        """
+        self._gate, self._ramp = gate, ramp
+        self._taken.add((Level.WINDOW, issuer))
+        self._take_over(self.claims)
+
     def _remembered(self) -> Claims:
         """Return the claims that are written down: some are worked out anew."""
         return Claims(tuple(claim for claim in self.claims.claims if not self._is_taken(claim)))
@@ -271,15 +276,11 @@ class DeviceControl:
         self._changed.set()
         self._decide_anew()
 
-    def reconsider(self) -> None:
-        """Decide anew, for what the gate goes by has changed."""
-        self._take_over(self.claims)
-
     def _decide_anew(self) -> None:
         """Decide for all devices, and tell those for which something changed."""
         devices = self._devices()
-        self._facts = self._book.facts(devices, self._clock.monotonic())
-        self.claims = self.gate(self.claims, lambda claims: self._decisions(claims, self._facts))
+        self._facts = facts = self._book.facts(devices, self._clock.monotonic())
+        self.claims = self._gate(self.claims, lambda claims: self._decisions(claims, facts))
         self._decided = self._decisions(self.claims, self._facts)
         told = [(device, self._setpoint(self._decided[device.name])) for device in devices]
         changed = [(device, setpoint) for device, setpoint in told if setpoint != device.setpoint]
@@ -356,7 +357,7 @@ class DeviceControl:
         if not any(depends_on_facts(claim.limit) for claim in self.claims.claims):
             return _LOOK_AGAIN
         facts = self._book.facts(self._devices(), self._clock.monotonic())
-        waiting = any(found.shed_at is not None for found in self._decided.values())
+        waiting = any(found.dealt_at is not None for found in self._decided.values())
         if waiting or differ(self._facts, facts):
             self._decide_anew()
         return LOOK_AT_FACTS
@@ -364,11 +365,11 @@ class DeviceControl:
     # -- replies
 
     def _told(self, device: str, problem: str) -> dict[str, object]:
-        rows = self._rows(self.claims, device)
+        rows = self.rows(self.claims, device)
         return rows | {"durable": not problem, "problem": problem}
 
-    def _rows(self, claims: Claims, device: str) -> dict[str, object]:
-        """Return what devices are to do under ``claims``."""
+    def rows(self, claims: Claims, device: str = "") -> dict[str, object]:
+        """Return what devices, or one, are to do under ``claims``, as the key ``devices``."""
         facts = self._book.facts(self._devices(), self._clock.monotonic())
         decisions = self._decisions(claims, facts)
         return {

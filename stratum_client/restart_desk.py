@@ -5,14 +5,15 @@ removes it. So the next daemon knows whether the last one ended, was killed, or 
 """
 
 import asyncio
-from collections.abc import Callable
-from datetime import tzinfo
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 from drivers.api import Clock, Log
 from stratum_client.boot import Boot
+from stratum_client.config import Config
 from stratum_client.control.claims import Claim, Claims, Level
 from stratum_client.control.rests_file import (
     Beginning,
@@ -32,7 +33,9 @@ from stratum_client.control.soft_restart import (
     restart_claims,
     wish_of,
 )
+from stratum_client.device_control import DeviceControl
 from stratum_client.start_gate import Decide
+from stratum_client.state_file import StateFile
 
 MARKER_NAME, RESTS_NAME = "running.json", "rests.json"
 
@@ -71,30 +74,40 @@ class Kept(Protocol):
         ...
 
 
-class RestartDesk:
-    """Holds back devices that may not start yet; `gate` is asked before every decision.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What one daemon leaves to the next one: that it runs, and what rests since when."""
 
-    Without ``marker`` and ``rests`` nothing is known of the last daemon, and nothing is left to
-    the next one. ``reconsider`` is to let `gate` be asked again.
+    marker: Kept
+    rests: Kept
+
+
+def left_in(state_dir: Path) -> Left:
+    """Return the files in a state directory."""
+    return Left(marker=StateFile(state_dir / MARKER_NAME), rests=StateFile(state_dir / RESTS_NAME))
+
+
+class RestartDesk:
+    """Holds back devices that may not start yet, at each of ``control``'s decisions.
+
+    Without ``left`` nothing is known of the last daemon, and nothing is left to the next one.
     """
 
     def __init__(
         self,
-        rules: RestartRules,
+        config: Config,
         *,
-        zone: tzinfo,
-        marker: Kept | None,
-        rests: Kept | None,
+        control: DeviceControl,
+        left: Left | None,
         boot: Boot,
-        reconsider: Callable[[], None],
         clock: Clock,
         random: Random,
         log: Log,
     ) -> None:
-        self._zone = zone
-        self._marker, self._rests_file = marker, rests
+        self._zone = ZoneInfo(config.rig.timezone)
+        self._control = control
+        self._files = left
         self._boot = boot
-        self._reconsider = reconsider
         self._clock = clock
         self._log = log
         self._ahead = clock.wall() - clock.monotonic()
@@ -103,8 +116,11 @@ class RestartDesk:
         self._changed = asyncio.Event()
         self._saved: bytes | None = None
         self._failed: set[str] = set()
+        rules = _rules(config)
         begun = self._begin(rules, random)
         self._restarts = Restarts(rules, begun.rests, begun.unseen)
+        self._ramp = _ramp(config)
+        self._ask()
 
     def gate(self, claims: Claims, decide: Decide) -> Claims:
         """Return ``claims`` with those that hold back what may not start yet.
@@ -128,9 +144,10 @@ class RestartDesk:
         self._told = ours
         return Claims((*others.claims, *ours))
 
-    def configure(self, rules: RestartRules) -> None:
+    def configure(self, config: Config) -> None:
         """Go by other rules from now on; what has its start already keeps it."""
-        self._restarts.rules = rules
+        self._restarts.rules, self._ramp = _rules(config), _ramp(config)
+        self._ask()
 
     async def run(self) -> None:
         """Leave word to the next daemon until cancelled, and then that the end was a clean one."""
@@ -144,9 +161,13 @@ class RestartDesk:
                         await self._changed.wait()
                 except TimeoutError:
                     if self._has_jumped():
-                        self._reconsider()
+                        self._ask()
         finally:
             await self._end()
+
+    def _ask(self) -> None:
+        """Have all decided anew, `gate` asked first."""
+        self._control.start_softly(self.gate, issuer=ISSUER, ramp=self._ramp)
 
     # -- the clock
 
@@ -171,7 +192,8 @@ class RestartDesk:
     def _begin(self, rules: RestartRules, random: Random) -> Beginning:
         """Return what devices begin with, as the last daemon ended."""
         now = self._clock.wall()
-        ending = ending_told_by(self._read(self._marker), self._boot.id)
+        marker = self._read(self._files.marker) if self._files else None
+        ending = ending_told_by(marker, self._boot.id)
         wait = random.uniform(*rules.wait) if ending is Ending.POWER_LOST else 0.0
         if ending is Ending.POWER_LOST:
             reason = "the machine went down while a daemon ran"
@@ -188,34 +210,35 @@ class RestartDesk:
         )
 
     def _left(self) -> Leavings:
-        data = self._read(self._rests_file)
-        if data is None or self._rests_file is None:
+        file = self._files.rests if self._files else None
+        data = self._read(file) if file else None
+        if data is None or file is None:
             return Leavings()
         try:
             return leavings_in(data)
         except RestsFileError as error:
-            aside = str(self._rests_file.put_aside())
-            path = str(self._rests_file.path)
-            self._log.error("rests.damaged", path=path, error=str(error), kept_as=aside)
+            aside = str(file.put_aside())
+            self._log.error("rests.damaged", path=str(file.path), error=str(error), kept_as=aside)
             return Leavings()
 
-    def _read(self, file: Kept | None) -> bytes | None:
+    def _read(self, file: Kept) -> bytes | None:
         try:
-            return file.read() if file else None
+            return file.read()
         except OSError as error:
-            self._log.error("rests.unreadable", error=error.strerror or str(error))
+            problem = error.strerror or str(error)
+            self._log.error("rests.unreadable", path=str(file.path), error=problem)
             return None
 
     async def _mark(self) -> None:
-        if self._marker:
-            await self._write(self._marker, marker_text(self._boot.id, self._clock.wall()))
+        if self._files:
+            await self._write(self._files.marker, marker_text(self._boot.id, self._clock.wall()))
 
     def _text(self) -> bytes:
         return text_of(self._boot.id, self._restarts.remembered)
 
     async def _save(self, text: bytes) -> None:
-        if self._rests_file and text != self._saved:
-            self._saved = text if await self._write(self._rests_file, text) else None
+        if self._files and text != self._saved:
+            self._saved = text if await self._write(self._files.rests, text) else None
 
     async def _end(self) -> None:
         """Write down since when devices are off, then that this was a clean end."""
@@ -223,8 +246,8 @@ class RestartDesk:
         try:
             async with asyncio.timeout(LAST_WRITE):
                 await self._save(text_of(self._boot.id, rests))
-                if self._marker:
-                    await self._marker.remove()
+                if self._files:
+                    await self._files.marker.remove()
         except (OSError, TimeoutError) as error:
             self._log.warning("rests.not_saved", error=str(error) or "the disk took too long")
 
@@ -239,6 +262,17 @@ class RestartDesk:
                 self._log.error("rests.not_saved", error=problem, again_in=LOOK_AGAIN)
             return False
         return True
+
+
+def _rules(config: Config) -> RestartRules:
+    inrush = config.power.inrush
+    return inrush.rules(config.rig.name) if inrush else RestartRules()
+
+
+def _ramp(config: Config) -> float | None:
+    """Return the seconds from rest to full speed, None where boards take their own time."""
+    inrush = config.power.inrush
+    return (inrush.ramp or None) if inrush else None
 
 
 def _is_ours(claim: Claim) -> bool:

@@ -47,11 +47,18 @@ class StateFile:
 
     async def write(self, data: bytes) -> None:
         """Return when ``data`` is on the disk; raise OSError if it is not, or not in time."""
+        await self._done(partial(write_whole, self.path, data))
+
+    async def remove(self) -> None:
+        """Return when the file is gone from the disk, if there was one; raise as `write`."""
+        await self._done(partial(_remove, self.path))
+
+    async def _done(self, change: partial[None]) -> None:
         try:
             async with asyncio.timeout(WRITE_WAIT), self._turn:
                 if self._writing:
                     await asyncio.wait([self._writing])  # one after the other, or old beats new
-                self._writing = _in_thread(partial(write_whole, self.path, data))
+                self._writing = _in_thread(change)
                 await asyncio.shield(self._writing)
         except TimeoutError as error:
             problem = f"the disk did not answer within {WRITE_WAIT:g} s"
