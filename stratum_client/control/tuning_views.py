@@ -1,0 +1,65 @@
+"""What a tuner is shown, and what it says; values only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from drivers.api import OperatingPoint
+from stratum_client.control.claims import FREE, Limit
+from stratum_client.control.tuning_evidence import Look
+
+
+class Phase(StrEnum):
+    """What a tuner is at."""
+
+    OFF = "off"
+    WAITING = "waiting"  # something hinders it
+    SETTLING = "settling"  # a new speed, not in balance yet
+    LOOKING = "looking"  # it counts, to judge a speed
+    HOLDING = "holding"  # it has found the best speed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """What a tuner is shown of its device; ``look`` is None while it does not mine.
+
+    ``hindrance`` says in words why no step may be taken now, ``crash`` what has failed since the
+    last view. ``others`` is what everybody else allows, ``because`` why.
+    """
+
+    now: float
+    wall: float
+    points: Sequence[OperatingPoint]
+    look: Look | None
+    hindrance: str = ""
+    crash: str = ""
+    others: Limit = FREE
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """A change of speed, and why."""
+
+    before: float
+    to: float
+    reason: str
+
+    def __str__(self) -> str:
+        """Return the step as logs and status write it."""
+        return f"{self.before:g} -> {self.to:g} MHz: {self.reason}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Advice:
+    """What a tuner wants: ``limit``, why in ``text``, and the ``steps`` it has just decided on.
+
+    ``plan`` says in words what it will do next, ``wait`` in how many seconds about.
+    """
+
+    phase: Phase
+    limit: Limit = FREE
+    text: str
+    plan: str = ""
+    wait: float | None = None
+    steps: tuple[Step, ...] = ()
