@@ -124,14 +124,14 @@ class Decision:
     and ``share``. ``note`` says what became of a limit that the device cannot keep as stated.
 
     Where power is dealt out, ``planned`` is the operating point that was chosen, None for rest, and
-    ``shed_at`` the time since which the device rests so that others run.
+    ``dealt_at`` the time since which that is a point, or rest; None where nothing is dealt out.
     """
 
     limit: Limit = FREE
     binding: tuple[Claim, ...] = ()
     note: str = ""
     planned: OperatingPoint | None = None
-    shed_at: float | None = None
+    dealt_at: float | None = None
 
     @property
     def reason(self) -> str:
@@ -142,6 +142,11 @@ class Decision:
     def stated(self) -> str:
         """Return the limits that bind, in the words of their claims."""
         return "; ".join(dict.fromkeys(str(claim.limit) for claim in self.binding)) or str(FREE)
+
+    @property
+    def shed_at(self) -> float | None:
+        """Return since when the device rests so that others run; None if it does not."""
+        return self.dealt_at if self.planned is None else None
 
     @property
     def setpoint(self) -> Setpoint:

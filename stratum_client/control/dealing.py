@@ -4,16 +4,16 @@ Each device rests or takes one of its operating points: a multiple-choice knapsa
 (points may be mixed) is solved by taking the steps between the points of each device's convex
 hull in the order of hash rate per watt; what it leaves over goes to whatever still fits. Branch and
 bound on the device that a relaxation would split closes the gap, but for `CLOSE` or until `EFFORT`
-is spent: then what was found is next to the best anyway, for one device of many is a small part.
+is spent; then devices are gone through by two for what is better still.
 
 Source: Kellerer, Pferschy, Pisinger, Knapsack Problems (2004), chapter 11.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import pairwise
+from itertools import combinations, pairwise
 from math import isfinite
 
 from drivers.api import OperatingPoint
@@ -21,11 +21,17 @@ from drivers.api import OperatingPoint
 CLOSE = 0.001
 """The part of the hash rate for which no search goes on."""
 
-EFFORT = 15_000
+EFFORT = 8_000
 """Steps looked at before the best that was found is taken: some milliseconds."""
 
-MOST_POINTS = 16
-"""Points of a device that the search looks at; what is left over goes to those between."""
+POLISH = 12_000
+"""The same for what comes after the search."""
+
+MOST_POINTS = 256
+"""Points of all devices that the search looks at; those between are tried afterwards."""
+
+FEWEST_POINTS = 16
+"""Points of each device that it looks at in any case."""
 
 SLACK = 1e-9
 """The part of a budget by which rounding may overstep it."""
@@ -40,16 +46,17 @@ class _Rungs:
     watts: tuple[float, ...]
     rates: tuple[float, ...]
 
+    def some(self, numbers: Sequence[int]) -> "_Rungs":
+        """Return those of these numbers."""
+        watts, rates = self.watts, self.rates
+        return _Rungs(tuple(watts[n] for n in numbers), tuple(rates[n] for n in numbers))
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """From one point of a device's hull to the next, ``to`` being its number among the rungs."""
 
-    ratio: float
-    device: int
-    to: int
-    watts: float
-    rate: float
+_Step = tuple[float, int, int, float, float]
+"""From one point of a device's hull to the next: hash rate per watt, the number of the device, that
+of the rung it leads to, the watts and the hash rate it adds."""
+
+RATIO, DEVICE, TO = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +72,11 @@ class _Relaxed:
     split: int | None
 
 
-def best_plan(devices: Sequence[Sequence[OperatingPoint]], budget: float) -> Plan:
-    """Return for each device the point to take, None for rest; at most ``budget`` watts together.
+def usable(points: Iterable[OperatingPoint]) -> tuple[OperatingPoint, ...]:
+    """Return the points worth taking, the least watts first: each hashes more than those before.
 
-    Points may come in any order; such as make no sense are left out.
+    Such as make no sense are left out.
     """
-    ladders = [usable(points) for points in devices]
-    search = _Search([_thinned(points) for points in ladders], budget * (1 + SLACK))
-    chosen = search.run()
-    thin = [(None, *_thinned(points)) for points in ladders]
-    plan = [thin[number][choice] for number, choice in enumerate(chosen)]
-    return _filled(plan, ladders, budget * (1 + SLACK))
-
-
-def usable(points: Sequence[OperatingPoint]) -> tuple[OperatingPoint, ...]:
-    """Return the points worth taking, the least watts first: each hashes more than those before."""
     sane = (p for p in points if isfinite(p.watts) and isfinite(p.hashrate) and p.watts > 0)
     found: list[OperatingPoint] = []
     for point in sorted(sane, key=lambda p: (p.watts, -p.hashrate, p.mhz)):
@@ -93,39 +90,64 @@ def most_efficient(points: Sequence[OperatingPoint]) -> OperatingPoint | None:
     return max(usable(points), key=lambda p: (p.hashrate / p.watts, p.hashrate), default=None)
 
 
-class _Search:
-    """Branch and bound over the rungs of all devices."""
+class Dealing:
+    """One budget and those it is for; ``ladders`` are the `usable` points of each device.
 
-    def __init__(self, ladders: Sequence[Sequence[OperatingPoint]], budget: float) -> None:
-        self._budget = budget
-        self._rungs = [_rungs(points) for points in ladders]
+    ``bonus`` is what each is worth, in H/s, for running at all; it may be negative. ``bound`` is
+    what no plan exceeds, in hash rate and bonus together.
+    """
+
+    def __init__(
+        self,
+        ladders: Sequence[Sequence[OperatingPoint]],
+        budget: float,
+        *,
+        bonus: Sequence[float] = (),
+    ) -> None:
+        extra = bonus or [0.0] * len(ladders)
+        self._budget = budget * (1 + SLACK)
+        self._points = [
+            (None, *(point for point in points if point.hashrate + more > 0))
+            for points, more in zip(ladders, extra, strict=True)
+        ]
+        self._full = list(map(_rungs, self._points, extra))
+        most = max(MOST_POINTS // max(len(ladders), 1), FEWEST_POINTS)
+        self._thin = [_thinned(rungs, most) for rungs in self._full]
+        self._rungs = list(map(_Rungs.some, self._full, self._thin))
         steps = [step for n, rungs in enumerate(self._rungs) for step in _steps(n, rungs)]
-        self._steps = sorted(steps, key=lambda s: (-s.ratio, s.device, s.to))
+        self._steps = sorted(steps, key=lambda step: (-step[RATIO], step[DEVICE], step[TO]))
         self._best_rate = 0.0
         self._best: tuple[int, ...] = (0,) * len(self._rungs)
+        self._root = self._relaxed({})
+        self.bound = self._root.bound if self._root else 0.0
 
-    def run(self) -> tuple[int, ...]:
-        """Return the number of the rung that each device is to take."""
-        root = self._relaxed({})
-        if root is None:
-            return self._best
+    def plan(self) -> Plan:
+        """Return for each device the point to take, None for rest."""
+        self._search()
+        chosen = [self._thin[number][rung] for number, rung in enumerate(self._best)]
+        polish = _Polish(self._full, chosen, self._budget, enough=self.bound * (1 - CLOSE))
+        return tuple(self._points[number][rung] for number, rung in enumerate(polish.chosen()))
+
+    def _search(self) -> None:
+        """Branch on the device that a relaxation splits, the most promising first."""
+        node_effort = len(self._steps) + 3 * len(self._rungs) + 20
         effort, count = EFFORT, 0
         queue: list[tuple[float, int, Mapping[int, int], _Relaxed]] = []
-        heappush(queue, (-root.bound, count, {}, root))
+        if self._root:
+            heappush(queue, (-self._root.bound, count, {}, self._root))
         while queue and effort > 0:
             bound, _, fixed, node = heappop(queue)
             if -bound <= self._best_rate * (1 + CLOSE):
-                break
+                return
             if node.split is None:
                 continue
             for rung in range(len(self._rungs[node.split].watts)):
                 narrower = {**fixed, node.split: rung}
-                effort -= len(self._steps) + 10
+                effort -= node_effort
                 below = self._relaxed(narrower)
                 if below and below.bound > self._best_rate * (1 + CLOSE):
                     count += 1
                     heappush(queue, (-below.bound, count, narrower, below))
-        return self._best
 
     def _relaxed(self, fixed: Mapping[int, int]) -> _Relaxed | None:
         """Solve the relaxation with some devices ``fixed``; None if those take too much alone."""
@@ -135,16 +157,16 @@ class _Search:
         if room < 0:
             return None
         bound, split, closed = -1.0, None, set(fixed)
-        for step in self._steps:
-            if step.device in closed:
+        for ratio, device, to, watts, gain in self._steps:
+            if device in closed:
                 continue
-            if step.watts <= room:
-                room, rate = room - step.watts, rate + step.rate
-                chosen[step.device] = step.to
+            if watts <= room:
+                room, rate = room - watts, rate + gain
+                chosen[device] = to
                 continue
             if split is None:
-                bound, split = rate + room * step.ratio, step.device
-            closed.add(step.device)
+                bound, split = rate + room * ratio, device
+            closed.add(device)
         relaxed = _Relaxed(rate if split is None else bound, rate, tuple(chosen), split)
         self._note(relaxed, room, fixed)
         return relaxed
@@ -166,18 +188,22 @@ class _Search:
         return rungs.rates[reached] - rungs.rates[rung], -number, reached
 
 
-def _rungs(points: Sequence[OperatingPoint]) -> _Rungs:
-    return _Rungs((0.0, *(p.watts for p in points)), (0.0, *(p.hashrate for p in points)))
+def _rungs(points: Sequence[OperatingPoint | None], bonus: float) -> _Rungs:
+    """Return watts and worth of each point, the first being rest."""
+    return _Rungs(
+        tuple(point.watts if point else 0.0 for point in points),
+        tuple(point.hashrate + bonus if point else 0.0 for point in points),
+    )
 
 
-def _thinned(points: Sequence[OperatingPoint]) -> tuple[OperatingPoint, ...]:
-    """Return some of many points: the first, the last, the most efficient, and those between."""
-    last = len(points) - 1
-    if last < MOST_POINTS:
-        return tuple(points)
-    kept = {round(n * last / (MOST_POINTS - 2)) for n in range(MOST_POINTS - 1)}
-    kept.add(max(range(last + 1), key=lambda n: points[n].hashrate / points[n].watts))
-    return tuple(points[n] for n in sorted(kept))
+def _thinned(rungs: _Rungs, most: int) -> list[int]:
+    """Return the numbers of ``most`` rungs: rest, first, last, most efficient, some between."""
+    last = len(rungs.watts) - 1
+    if last < most:
+        return list(range(last + 1))
+    kept = {1 + round(n * (last - 1) / (most - 2)) for n in range(most - 1)}
+    best = max(range(1, last + 1), key=lambda n: rungs.rates[n] / rungs.watts[n])
+    return [0, *sorted(kept | {best})]
 
 
 def _steps(device: int, rungs: _Rungs) -> list[_Step]:
@@ -187,14 +213,9 @@ def _steps(device: int, rungs: _Rungs) -> list[_Step]:
         while len(hull) > 1 and _ratio(rungs, hull[-2], hull[-1]) <= _ratio(rungs, hull[-1], rung):
             hull.pop()
         hull.append(rung)
+    watts, rates = rungs.watts, rungs.rates
     return [
-        _Step(
-            _ratio(rungs, low, high),
-            device,
-            high,
-            rungs.watts[high] - rungs.watts[low],
-            rungs.rates[high] - rungs.rates[low],
-        )
+        (_ratio(rungs, low, high), device, high, watts[high] - watts[low], rates[high] - rates[low])
         for low, high in pairwise(hull)
     ]
 
@@ -203,25 +224,62 @@ def _ratio(rungs: _Rungs, low: int, high: int) -> float:
     return (rungs.rates[high] - rungs.rates[low]) / (rungs.watts[high] - rungs.watts[low])
 
 
-def _filled(
-    plan: list[OperatingPoint | None],
-    ladders: Sequence[Sequence[OperatingPoint]],
-    budget: float,
-) -> Plan:
-    """Return ``plan`` with what it leaves of the budget given to whoever makes the most of it."""
-    room = budget - sum(point.watts for point in plan if point)
-    for _ in plan:
-        best_gain, best_number, best_point = 0.0, 0, None
-        for number, points in enumerate(ladders):
-            now = plan[number]
-            watts, rate = (now.watts, now.hashrate) if now else (0.0, 0.0)
-            reached = bisect_right(points, watts + room, key=lambda p: p.watts) - 1
-            if reached >= 0 and points[reached].hashrate - rate > best_gain:
-                best_gain = points[reached].hashrate - rate
-                best_number, best_point = number, points[reached]
-        if best_point is None:
-            break
-        before = plan[best_number]
-        room -= best_point.watts - (before.watts if before else 0.0)
-        plan[best_number] = best_point
-    return tuple(plan)
+class _Polish:
+    """Makes a plan better by rungs that the search left out: two devices at a time.
+
+    What two devices may take together, and what nobody takes, is spent on them as well as can be.
+    """
+
+    def __init__(
+        self, ladders: Sequence[_Rungs], chosen: Sequence[int], budget: float, *, enough: float
+    ) -> None:
+        self._ladders = ladders
+        self._chosen = list(chosen)
+        had = [(one.watts[n], one.rates[n]) for one, n in zip(ladders, chosen, strict=True)]
+        self._room = budget - sum(watts for watts, _ in had)
+        self._missing = enough - sum(rate for _, rate in had)
+        self._effort = POLISH
+
+    def chosen(self) -> list[int]:
+        """Return the numbers of the rungs of the better plan."""
+        count = len(self._chosen)
+        for number in range(count):
+            self._improve_one(number)
+        while self._effort > 0 and self._missing > 0:
+            before = self._missing
+            for one, other in combinations(range(count), 2):
+                if self._effort > 0 and self._missing > 0:
+                    self._improve(one, other)
+            if self._missing == before:
+                break
+        return self._chosen
+
+    def _improve_one(self, number: int) -> None:
+        """Let one device take of what is left over."""
+        rungs, now = self._ladders[number], self._chosen[number]
+        reached = bisect_right(rungs.watts, rungs.watts[now] + self._room) - 1
+        if reached > now:
+            self._room -= rungs.watts[reached] - rungs.watts[now]
+            self._missing -= rungs.rates[reached] - rungs.rates[now]
+            self._chosen[number] = reached
+
+    def _improve(self, one: int, other: int) -> None:
+        """Spend what two devices have and what is left over."""
+        lower, upper = self._ladders[one], self._ladders[other]
+        low, high = self._chosen[one], self._chosen[other]
+        room = self._room + lower.watts[low] + upper.watts[high]
+        had = lower.rates[low] + upper.rates[high]
+        best = had * (1 + SLACK)
+        self._effort -= len(lower.watts) + len(upper.watts)
+        top = len(upper.watts) - 1
+        for rung, (watts, rate) in enumerate(zip(lower.watts, lower.rates, strict=True)):
+            while top >= 0 and upper.watts[top] > room - watts:
+                top -= 1
+            if top < 0:
+                break
+            if rate + upper.rates[top] > best:
+                best, low, high = rate + upper.rates[top], rung, top
+        if (low, high) != (self._chosen[one], self._chosen[other]):
+            self._chosen[one], self._chosen[other] = low, high
+            self._room = room - lower.watts[low] - upper.watts[high]
+            self._missing -= best - had

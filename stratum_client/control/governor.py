@@ -16,23 +16,32 @@ What a device cannot keep as stated:
 So a limit in watts holds whatever is plugged in. A device that is not plugged in rests beforehand:
 it gets its part when it is there.
 
-Plans last: one that still fits is kept while another would gain less than `WORTH`, then one in
-which nobody who rests starts; and a device that was told to rest for others does so for `REST`.
+Plans last: one that still fits is kept while another would gain less than `WORTH`. A device that
+was told to rest for others does so for `REST`. And when somebody has been stopped or started, each
+further one counts as a loss, `SWITCH` of what the device does at full speed, that fades in `CALM`:
+so a budget that wavers makes devices slower and faster, and hardly stops and starts them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 from types import MappingProxyType
 
 from drivers.api import OperatingPoint
 from stratum_client.control.claims import FREE, IDLE, UNBOUND, Claim, Claims, Decision, Limit
-from stratum_client.control.dealing import SLACK, Plan, best_plan, most_efficient, usable
+from stratum_client.control.dealing import SLACK, Dealing, most_efficient, usable
 
 WORTH = 0.008
 """The part of the hash rate for whose gain a plan is changed."""
 
 REST = 60.0
 """Seconds for which a device rests at least that rests for the others."""
+
+SWITCH = 0.2
+"""The part of a device's hash rate that stopping or starting it counts as, at first."""
+
+CALM = 300.0
+"""Seconds in which that fades."""
 
 ECO_SHARE = 0.7
 """The share of full frequency that "eco" is where no operating points are known."""
@@ -199,7 +208,7 @@ class _Dealer:
             limit = _limit(parts)
             decided[device.name] = self._without_power(device, parts)
             if limit.run and device.is_here and (points := self._points(device)):
-                choices[device.name] = _within(points, limit)
+                choices[device.name] = _within(points, limit) if device.points else points
         planned = self._planned(choices)
         spent = sum(point.watts for point in planned.values() if point)
         stretch = max(self._watts / spent, 1.0) if spent else 1.0
@@ -216,6 +225,8 @@ class _Dealer:
     def _without_power(self, device: DeviceFacts, parts: Sequence[_Part]) -> Decision:
         """Return what holds for a device that nothing can be dealt to."""
         claim = self._budget.claim
+        if not _limit(parts).run:
+            return _decision(parts)
         if not device.is_here:
             return _decision([*parts, _Part(claim, IDLE, UNPLUGGED)])
         if self._budget.is_hard:
@@ -232,37 +243,48 @@ class _Dealer:
     ) -> Decision:
         """Return what holds for a device that was dealt ``watts``, or rest without a ``point``."""
         claim = self._budget.claim
+        since = self._before.get(name, UNBOUND)
+        is_news = since.dealt_at is None or (since.planned is None) != (point is None)
+        dealt_at = self._now if is_news else since.dealt_at
         if point:
             limit = FREE if watts is None else Limit(watts=_rounded(watts, point.watts))
             part = _Part(claim, limit, UNTUNED if watts is None else "")
-            return replace(_decision([*parts, part]), planned=point)
-        if not choices:
+            decision = _decision([*parts, part])
+        elif not choices:
             return _decision(parts)  # its own limit is too low for it: it rests by itself
-        note = TOO_LITTLE if choices[0].watts > self._watts else SHED
-        decision = _decision([*parts, _Part(claim, IDLE, note)])
-        shed_at = self._before.get(name, UNBOUND).shed_at
-        return replace(decision, shed_at=self._now if shed_at is None else shed_at)
+        else:
+            note = TOO_LITTLE if choices[0].watts > self._watts else SHED
+            decision = _decision([*parts, _Part(claim, IDLE, note)])
+        return replace(decision, planned=point, dealt_at=dealt_at)
 
     def _planned(
         self, choices: Mapping[str, tuple[OperatingPoint, ...]]
     ) -> Mapping[str, OperatingPoint | None]:
         """Return a point for each device: as before where that is about as good as can be."""
-        fresh = {name: () if self._must_rest(name) else p for name, p in choices.items()}
-        best = self._best(fresh)
-        wanted = _rate(best) * (1 - WORTH)
+        bonus = {name: self._bonus(name, points) for name, points in choices.items()}
+        fresh = {name: () if self._must_rest(name) else points for name, points in choices.items()}
+        dealing = Dealing(list(fresh.values()), self._watts, bonus=list(bonus.values()))
         kept = self._kept(choices)
-        if kept is not None and _rate(kept) >= wanted:
+        if kept is not None and _worth(kept, bonus) >= dealing.bound * (1 - WORTH):
             return kept
-        quiet = {name: () if self._rests(name) else points for name, points in fresh.items()}
-        if quiet != fresh and _rate(calm := self._best(quiet)) >= wanted:
-            return calm
-        return best
+        best = dict(zip(choices, dealing.plan(), strict=True))
+        is_kept = kept is not None and _worth(kept, bonus) >= _worth(best, bonus) * (1 - WORTH)
+        return kept if kept is not None and is_kept else best
 
-    def _best(
-        self, choices: Mapping[str, Sequence[OperatingPoint]]
-    ) -> Mapping[str, OperatingPoint | None]:
-        plan: Plan = best_plan(list(choices.values()), self._watts)
-        return dict(zip(choices, plan, strict=True))
+    def _bonus(self, name: str, points: Sequence[OperatingPoint]) -> float:
+        """Return what it is worth, in H/s, that a device runs on, or rests on if negative."""
+        before = self._before.get(name, UNBOUND)
+        if before.dealt_at is None or not points:
+            return 0.0
+        worth = self._unrest * SWITCH * points[-1].hashrate
+        return worth if before.planned else -worth
+
+    @property
+    def _unrest(self) -> float:
+        """Return 1 right after somebody was stopped or started, 0 when that is long ago."""
+        found = [one.dealt_at for one in self._before.values() if one.dealt_at is not None]
+        passed = self._now - max(found, default=-inf)
+        return 1 - passed / CALM if 0 <= passed < CALM else 0.0
 
     def _kept(
         self, choices: Mapping[str, Sequence[OperatingPoint]]
@@ -272,14 +294,11 @@ class _Dealer:
         for name, points in choices.items():
             planned = self._before.get(name, UNBOUND).planned
             same = [point for point in points if planned and point.mhz == planned.mhz]
-            if not same and not self._rests(name):
+            if not same and self._before.get(name, UNBOUND).shed_at is None:
                 return None
             kept[name] = same[0] if same else None
         spent = sum(point.watts for point in kept.values() if point)
         return kept if spent <= self._watts * (1 + SLACK) else None
-
-    def _rests(self, name: str) -> bool:
-        return self._before.get(name, UNBOUND).shed_at is not None
 
     def _must_rest(self, name: str) -> bool:
         shed_at = self._before.get(name, UNBOUND).shed_at
@@ -287,18 +306,13 @@ class _Dealer:
 
 
 def _within(points: Sequence[OperatingPoint], limit: Limit) -> tuple[OperatingPoint, ...]:
-    return usable(
-        [
-            point
-            for point in points
-            if (limit.watts is None or point.watts <= limit.watts)
-            and (limit.mhz is None or point.mhz <= limit.mhz)
-        ]
-    )
+    watts = inf if limit.watts is None else limit.watts
+    mhz = inf if limit.mhz is None else limit.mhz
+    return usable(point for point in points if point.watts <= watts and point.mhz <= mhz)
 
 
-def _rate(plan: Mapping[str, OperatingPoint | None]) -> float:
-    return sum(point.hashrate for point in plan.values() if point)
+def _worth(plan: Mapping[str, OperatingPoint | None], bonus: Mapping[str, float]) -> float:
+    return sum(point.hashrate + bonus[name] for name, point in plan.items() if point)
 
 
 def _rounded(watts: float, least: float) -> float:
