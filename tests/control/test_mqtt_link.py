@@ -46,10 +46,13 @@ async def test_messages_go_both_ways_and_the_state_says_who_is_there(tmp_path: P
             await site.client.publish("mine/kent/order/all", b"stop", 1)
             await site.client.publish("mine/kent/other", b"no", 1)
             await until(lambda: heard)
+            link.subscribe("late", lambda topic, payload: heard.append((topic, payload)))
+            await site.client.publish("late", b"but kept", 1, retain=True)
+            await until(lambda: len(heard) > 1)
         state = await site.hears(lambda topic, payload: b"online" in payload)
         gone = await site.hears(lambda topic, payload: b'"online": false' in payload)
 
-    assert heard == [("mine/kent/order/all", b"stop")]
+    assert heard == [("mine/kent/order/all", b"stop"), ("late", b"but kept")]
     assert json.loads(state)["online"] is True
     assert json.loads(gone)["online"] is False
     assert log.named("mqtt.lost") == []

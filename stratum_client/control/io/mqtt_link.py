@@ -74,18 +74,21 @@ class MqttLink:
         self._clock = clock
         self._log = log
         self._backoff = Backoff(random, longest=_LONGEST_PAUSE)
-        self._takers: dict[str, tuple[Take, int]] = {}
+        self._takers: list[tuple[str, Take, int]] = []
+        self._wanted: list[tuple[str, int]] = []
         self._unsent: list[_Message] = []
         self._dropped = 0
         self._has_unsent = asyncio.Event()
         self._told_problem = ""
 
     def subscribe(self, pattern: str, take: Take, *, qos: int = 0) -> None:
-        """Let ``take`` have every message whose topic fits; to be called before `run`.
+        """Let ``take`` have every message whose topic fits, from now on.
 
         With ``qos`` 1 the broker keeps messages while this rig is away.
         """
-        self._takers[pattern] = take, qos
+        self._takers.append((pattern, take, qos))
+        self._wanted.append((pattern, qos))
+        self._has_unsent.set()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Send a message, now or when the broker is back; may be called from a callback.
@@ -184,10 +187,8 @@ class MqttLink:
         return client_context(trust)
 
     async def _greet(self, client: "Client") -> None:
-        for pattern, (_, qos) in self._takers.items():
-            [code] = await client.subscribe(pattern, qos)
-            if not isinstance(code, int) and code.is_failure:
-                self._log.error("mqtt.refused", topic=pattern, reason=printable(code, 200))
+        self._wanted = [(pattern, qos) for pattern, _, qos in self._takers]
+        await self._subscribe(client)
         await client.publish(f"{self.topic}/state", _state(online=True), 1, retain=True)
         self.is_connected, self.lost_since, self.problem = True, None, ""
         self._told_problem = ""
@@ -196,19 +197,27 @@ class MqttLink:
             self._log.warning("mqtt.dropped", messages=self._dropped)
             self._dropped = 0
 
+    async def _subscribe(self, client: "Client") -> None:
+        while self._wanted:
+            pattern, qos = self._wanted.pop(0)
+            [code] = await client.subscribe(pattern, qos)
+            if not isinstance(code, int) and code.is_failure:
+                self._log.error("mqtt.refused", topic=pattern, reason=printable(code, 200))
+
     async def _receive(self, client: "Client") -> None:
         async for message in client.messages:
             payload = message.payload if isinstance(message.payload, bytes) else b""
             if len(payload) > LARGEST_MESSAGE:
                 self._log.warning("mqtt.too_large", topic=str(message.topic), bytes=len(payload))
                 continue
-            for pattern, (take, _) in self._takers.items():
+            for pattern, take, _ in self._takers:
                 if message.topic.matches(pattern):
                     take(str(message.topic), payload)
 
     async def _send_all(self, client: "Client") -> None:
         while True:
             await self._has_unsent.wait()
+            await self._subscribe(client)
             while self._unsent:
                 message = self._unsent[0]
                 await client.publish(
@@ -216,7 +225,8 @@ class MqttLink:
                 )
                 if self._unsent and self._unsent[0] is message:
                     del self._unsent[0]
-            self._has_unsent.clear()
+            if not self._wanted:
+                self._has_unsent.clear()
 
     async def _leave(self, client: "Client", error: type[Exception]) -> None:
         """Say good-bye, if there is somebody to say it to: a broker tells no will after that."""
