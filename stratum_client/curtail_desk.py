@@ -1,0 +1,261 @@
+"""Orders to curtail, from wherever they come: obeyed, then written down, then acknowledged.
+
+Orders of one issuer take each other's place; those of several all hold. They are limits of level
+order, which `DeviceControl` is given anew at each start: what outlives the daemon lies in
+`orders_store`, the orders and their numbers together.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from drivers.api import Clock, Log
+from stratum_client.config import Config
+from stratum_client.contact_watch import ContactWatch
+from stratum_client.control.claims import Claim, Level
+from stratum_client.control.curtail import (
+    Addressee,
+    Known,
+    Obey,
+    OrderBook,
+    Refused,
+    issuer_of,
+    judge,
+)
+from stratum_client.control.io.mqtt_link import MqttLink
+from stratum_client.control.order_answers import OrderStats, acknowledgement, refusal_event
+from stratum_client.control.order_message import CurtailOrder
+from stratum_client.control.power import Reading, RigPower
+from stratum_client.device_control import DeviceControl
+from stratum_client.order_follow_up import Acknowledge, FollowUp
+from stratum_client.order_key_ring import key_ring
+from stratum_client.orders_store import AGAIN_AFTER, OrdersStore
+from stratum_client.signal_watch import SignalWatch
+from stratum_client.supervise import SupervisedDevice
+
+MOST_REMEMBERED = 256
+"""Refused messages that are not told of again: a retained one comes with every connection."""
+
+MOST_TOLD = 60
+"""Refusals a minute that are told of; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Received:
+    """A claim that was put in force, and how to acknowledge what comes of it."""
+
+    claim: Claim | None
+    at: float
+    before: Reading | None
+    acknowledge: Acknowledge
+
+
+class CurtailDesk:
+    """Without a ``state_dir`` nothing is remembered, without a ``link`` nothing comes by MQTT.
+
+    ``synchronized`` is as in `clock_sync`. Raises ConfigError for keys that need what is missing.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        control: DeviceControl,
+        devices: Callable[[], Sequence[SupervisedDevice]],
+        link: MqttLink | None,
+        state_dir: Path | None,
+        synchronized: Callable[[], bool | None],
+        power: Callable[[], RigPower | None],
+        clock: Clock,
+        log: Log,
+    ) -> None:
+        self.settings = config.curtail
+        self.control = control
+        self.clock = clock
+        self.store = OrdersStore(state_dir, lambda: self.book, clock=clock, log=log)
+        self.book: OrderBook = OrderBook()
+        self._addressee = Addressee(
+            rig=config.rig.name, site=config.mqtt.site, groups=config.mqtt.groups
+        )
+        self._orders = f"mine/{config.mqtt.site}/order"
+        self._keys = key_ring(config)
+        self._link = link
+        self._synchronized = synchronized
+        self._log = log
+        self._follow_up = FollowUp(
+            devices,
+            power=power,
+            allowed=lambda: control.budget.watts if control.budget else None,
+            deadline=self.settings.deadline,
+            clock=clock,
+            log=log,
+        )
+        self.contact = ContactWatch(self.settings, self._contact_changed, clock=clock, log=log)
+        self._signal = SignalWatch(self.settings, link, self.contact, control, clock, log)
+        self._received: list[_Received] = []
+        self._has_received = asyncio.Event()
+        self._refused: dict[str, None] = {}
+        self._told: list[float] = []
+        self._restore()
+        if link and "mqtt" in self.settings.sources and self._keys:
+            for target in self._addressee.targets:
+                link.subscribe(f"{self._orders}/{target}", self._take_from_topic, qos=1)
+
+    @property
+    def stats(self) -> OrderStats:
+        """Return how many orders were obeyed and refused, and how soon."""
+        return self._follow_up.counts.stats
+
+    async def run(self) -> None:
+        """Write down, acknowledge and follow up what was put in force."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.contact.run(), name="contact")
+            group.create_task(self._signal.run(), name="signal of orders")
+            group.create_task(self._save_again(), name="orders that were not saved")
+            while True:
+                await self._has_received.wait()
+                self._has_received.clear()
+                received, self._received = self._received, []
+                for one in received:
+                    group.create_task(self._see_through(one), name="order")
+
+    # -- by MQTT
+
+    def _take_from_topic(self, topic: str, message: bytes) -> None:
+        self.take_message(message, addressed=topic.removeprefix(f"{self._orders}/"))
+
+    def take_message(self, message: bytes, *, addressed: str | None = None) -> None:
+        """Obey a signed order, or refuse it; may be called from a callback."""
+        received = self.clock.monotonic()
+        verdict = judge(
+            message,
+            keys=self._keys,
+            book=self.book,
+            addressee=self._addressee,
+            addressed=addressed,
+            now=self.clock.wall(),
+            is_clock_trusted=self._synchronized() is not False,
+        )
+        match verdict:
+            case Obey(order=order):
+                self._obey(order, received)
+            case Known(order=order):
+                self._acknowledge_known(order)
+            case Refused():
+                self._refuse(verdict, message)
+
+    def _obey(self, order: CurtailOrder, received: float) -> None:
+        book = self.book.after(order, self.clock.wall())
+        action = str(order.action)
+        self._log.info("order.received", key=order.key, number=order.number, action=action)
+        acknowledge = partial(self._acknowledge, order)
+        self.put_in_force(book, issuer_of(order.key), received, acknowledge)
+
+    def _acknowledge_known(self, order: CurtailOrder) -> None:
+        """Say again that an order was obeyed: whoever sent it may have missed it."""
+        claim = self.book.in_force(self.clock.wall()).of(issuer_of(order.key))
+        is_idle = claim is not None and not claim.limit.run and not self._follow_up.awake()
+        self._acknowledge(
+            order,
+            "accepted",
+            known=True,
+            durable=not self.store.problem,
+            in_force=claim is not None,
+            idle=is_idle,
+        )
+
+    def _refuse(self, refused: Refused, message: bytes) -> None:
+        """Say why an order is not obeyed, once for each message and not without end."""
+        self._follow_up.counts.refused(refused.why)
+        digest, now = hashlib.sha256(message).hexdigest(), self.clock.monotonic()
+        self._told = [at for at in self._told if now - at < 60.0]
+        if digest in self._refused or len(self._told) >= MOST_TOLD:
+            return
+        self._refused[digest] = None
+        if len(self._refused) > MOST_REMEMBERED:
+            del self._refused[next(iter(self._refused))]
+        self._told.append(now)
+        order = refused.order
+        who = {"key": order.key, "number": order.number} if order else {}
+        self._log.warning("order.refused", why=str(refused.why), reason=refused.problem, **who)
+        if self._link:
+            event = refusal_event(refused, self._addressee.rig, self.clock.wall())
+            self._link.publish(f"{self._link.topic}/event", event)
+        if order:
+            self._acknowledge(order, "refused", why=str(refused.why), problem=refused.problem)
+
+    def _acknowledge(self, order: CurtailOrder, step: str, **fields: object) -> None:
+        if self._link:
+            rig, at = self._addressee.rig, self.clock.wall()
+            told = acknowledgement(order, rig, step, at, **fields)
+            self._link.publish(f"{self._link.topic}/ack", told)
+
+    # -- from anywhere
+
+    def put_in_force(
+        self,
+        book: OrderBook,
+        issuer: str,
+        received: float,
+        acknowledge: Acknowledge = lambda *_, **__: None,
+    ) -> None:
+        """Go by ``book`` from now on, which differs in what ``issuer`` orders.
+
+        Devices are told within this call; the rest follows. ``received`` is on the monotonic clock.
+        """
+        before = self._follow_up.measured() if self._follow_up.awake() else None
+        self.book = book
+        claim = book.of(issuer)
+        self.control.take(Level.ORDER, issuer, [claim] if claim else [])
+        if claim:
+            self._follow_up.counts.obeyed += 1
+        self._received.append(
+            _Received(claim=claim, at=received, before=before, acknowledge=acknowledge)
+        )
+        self._has_received.set()
+
+    def release(self, claim: Claim, *, by: str) -> None:
+        """End an order, whoever gave it; to be saved afterwards."""
+        self._log.info("order.released", issuer=claim.issuer, by=by)
+        self.book = self.book.released([claim.issuer])
+        self.control.take(Level.ORDER, claim.issuer, [])
+
+    def _contact_changed(self, claim: Claim | None, issuer: str) -> None:
+        left = self.book.released([issuer])
+        if bool(claim) != bool(self.book.of(issuer)):
+            book = left.stated(claim) if claim else left
+            self.put_in_force(book, issuer, self.clock.monotonic())
+
+    async def _see_through(self, received: _Received) -> None:
+        problem = await self.store.save()
+        claim = received.claim
+        limit = {"limit": str(claim.limit), "until": claim.until} if claim else {"limit": "free"}
+        durable = {"durable": not problem, **({"problem": problem} if problem else {})}
+        received.acknowledge("accepted", **durable, **limit)
+        if claim is None:
+            return
+        await self._follow_up.see_through(
+            claim,
+            received.at,
+            received.before,
+            is_current=lambda: claim in self.control.claims.claims,
+            acknowledge=received.acknowledge,
+        )
+
+    async def _save_again(self) -> None:
+        while True:
+            await asyncio.sleep(AGAIN_AFTER)
+            self.book = self.book.in_force(self.clock.wall())
+            if self.store.problem:
+                await self.store.save()
+
+    def _restore(self) -> None:
+        """Put in force what outlived the last daemon, before any device runs."""
+        self.book = self.store.restored()
+        gone = [c.issuer for c in self.book.claims.claims if c.issuer in self.contact.former]
+        self.book = self.book.released(gone)
+        for claim in self.book.claims.claims:
+            self.control.take(Level.ORDER, claim.issuer, [claim])
