@@ -1,0 +1,331 @@
+"""Soft restarts in force: windows, orders, users, kills, power cuts, and clocks that are set."""
+
+import asyncio
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from stratum_client.boot import Boot, this_boot
+from stratum_client.config_inrush import InrushConfig
+from stratum_client.config_schedule import WindowConfig
+from stratum_client.control.claims import Claim, Level, Limit
+from stratum_client.control.rests_file import marker_text
+from tests.restart_rig import BOOT, Disk, Rig, disk, order, site_config
+from tests.virtual_time import LoopClock
+
+# Virtual time begins at 15:06:40 UTC, 400 s into a cycle of 600 s: in slot 400.
+START = LoopClock.WALL_AT_START
+INRUSH = InrushConfig(start_slots=600, index=17, ramp=240.0, min_off=120.0)
+CONFIG = site_config(INRUSH)
+OPENS = WindowConfig(hours=(15 * 60 + 10, 16 * 60))
+LOST = Boot(id="next boot", uptime=20.0)
+
+
+def late_in_slot(wall: float) -> float:
+    """Return how many seconds after the beginning of slot 17 it is."""
+    return (wall - 17 + 0.001) % 600
+
+
+def unclean() -> Disk:
+    return disk(marker_text(BOOT.id, START - 1000))
+
+
+@pytest.mark.virtual_time
+async def test_a_daemon_that_starts_for_the_first_time_delays_nobody() -> None:
+    rig = Rig(CONFIG, "a", "b", disk=disk())
+    async with rig.working():
+        await asyncio.sleep(1)
+        assert rig.running() == ["a", "b"]
+        assert rig.boards["a"].stops == []
+        assert rig.boards["a"].setpoint.ramp == 240.0
+
+
+@pytest.mark.virtual_time
+async def test_a_window_that_opens_starts_the_rig_in_its_slot_and_not_for_a_moment_before() -> None:
+    rig = Rig(site_config(INRUSH, windows=(OPENS,)), "a", "b")
+    async with rig.working():
+        await asyncio.sleep(201)
+        assert rig.running() == []
+        told = rig.control.decision("a")
+        assert told.reason == "soft restart: slot 17 of 600, starts 15:10:17"
+        assert told.binding[0].level is Level.WINDOW
+        await asyncio.sleep(15.9)
+        assert rig.running() == []
+        await asyncio.sleep(0.2)
+        assert rig.running() == ["a", "b"]
+    assert [board.starts for board in rig.boards.values()] == [pytest.approx([217.0])] * 2
+    reasons = [told["reason"] for told in rig.log.named("claim.stated")]
+    assert reasons.count("soft restart: slot 17 of 600, starts 15:10:17") == 1
+    assert [told["reason"] for told in rig.log.named("claim.expired")] == reasons[-1:]
+
+
+@pytest.mark.virtual_time
+async def test_an_order_that_is_released_lets_the_rig_start_in_its_slot() -> None:
+    rig = Rig(CONFIG, "a")
+    async with rig.working():
+        await rig.control.state(claim := order())
+        await asyncio.sleep(300)
+        await rig.control.withdraw([claim], by="grid")
+        await asyncio.sleep(600)
+    assert rig.boards["a"].stops == [0.0]
+    assert rig.boards["a"].starts == pytest.approx([817.0])
+
+
+@pytest.mark.virtual_time
+async def test_an_order_released_too_soon_leaves_boards_off_for_the_minimum_time() -> None:
+    rig = Rig(site_config(InrushConfig(min_off=120.0)), "a")
+    async with rig.working():
+        await asyncio.sleep(10)
+        await rig.control.state(claim := order())
+        await asyncio.sleep(3)
+        await rig.control.withdraw([claim], by="grid")
+        assert rig.reason("a") == "soft restart: off for 120 s at least, starts 15:08:50"
+        await asyncio.sleep(200)
+    assert rig.boards["a"].starts == pytest.approx([130.0])
+
+
+@pytest.mark.virtual_time
+async def test_a_users_own_device_comes_back_after_the_minimum_off_time() -> None:
+    rig = Rig(CONFIG, "a", "b")
+    async with rig.working():
+        await rig.control.state(claim := order("a", level=Level.USER))
+        await asyncio.sleep(30)
+        await rig.control.withdraw([claim], by="user")
+        assert rig.running() == ["b"]
+        assert rig.reason("a") == "soft restart: off for 120 s at least, starts 15:08:40"
+        assert rig.reason("b") == ""
+        await asyncio.sleep(100)
+    assert rig.boards["a"].starts == pytest.approx([120.0])
+    assert rig.boards["b"].stops == []
+
+
+@pytest.mark.virtual_time
+async def test_without_inrush_everybody_starts_at_once() -> None:
+    rig = Rig(site_config(None), "a", disk=unclean(), boot=LOST)
+    async with rig.working():
+        await rig.control.state(claim := order())
+        await asyncio.sleep(3)
+        await rig.control.withdraw([claim], by="grid")
+    assert rig.boards["a"].starts == pytest.approx([3.0])
+    assert rig.boards["a"].setpoint.ramp is None
+    assert len(rig.log.named("power.lost")) == 1
+
+
+@pytest.mark.virtual_time
+async def test_a_limit_that_is_no_rest_is_nobodys_restart() -> None:
+    rig = Rig(CONFIG, "a")
+    slower = Claim(
+        level=Level.ORDER, issuer="g", limit=Limit(mhz=300.0), cause="slower", since=START
+    )
+    async with rig.working():
+        await rig.control.state(slower)
+        await asyncio.sleep(3)
+        await rig.control.withdraw([slower], by="g")
+        await asyncio.sleep(3)
+    assert rig.boards["a"].stops == []
+
+
+@pytest.mark.virtual_time
+async def test_a_restart_may_be_overridden_from_its_level() -> None:
+    rig = Rig(CONFIG, "a", "b")
+    async with rig.working():
+        await rig.control.state(claim := order())
+        await asyncio.sleep(300)
+        await rig.control.withdraw([claim], by="grid")
+        held = [claim for claim in rig.control.claims.claims if claim.issuer == "restart"]
+        assert len(held) == 1
+        await rig.control.override(held, by="operator", level=Level.WINDOW)
+        assert rig.running() == ["a", "b"]
+        await asyncio.sleep(600)
+    assert rig.boards["a"].starts == pytest.approx([300.0])
+
+
+# -- the daemon ends, the machine goes down
+
+
+@pytest.mark.virtual_time
+async def test_after_a_loss_of_power_a_rig_waits_at_random_and_starts_in_its_slot() -> None:
+    config = site_config(InrushConfig(start_slots=600, index=17, after_power_loss=(60.0, 300.0)))
+    rig = Rig(config, "a", disk=unclean(), boot=LOST, random=Random(7))
+    assert rig.running() == [], "before anything is started"
+    [told] = rig.log.named("power.lost")
+    assert isinstance(told["wait"], float)
+    assert 60 <= told["wait"] <= 300
+    async with rig.working():
+        await asyncio.sleep(1)
+        reason = rig.reason("a")
+        assert reason.startswith("soft restart after a loss of power: slot 17 of 600, starts 15:")
+        await asyncio.sleep(1200)
+    [start] = rig.boards["a"].starts
+    assert start >= told["wait"]
+    assert late_in_slot(START + start) < 0.1
+
+
+@pytest.mark.virtual_time
+async def test_a_wait_without_slots_is_a_random_one_alone() -> None:
+    config = site_config(InrushConfig(after_power_loss=(60.0, 300.0)))
+    rig = Rig(config, "a", disk=unclean(), boot=LOST, random=Random(7))
+    [told] = rig.log.named("power.lost")
+    async with rig.working():
+        await asyncio.sleep(301)
+    assert rig.boards["a"].starts == pytest.approx([told["wait"]], abs=0.06)
+
+
+@pytest.mark.virtual_time
+async def test_boards_that_are_found_after_a_loss_of_power_wait_like_the_rest() -> None:
+    config = site_config(InrushConfig(start_slots=600, index=17))
+    rig = Rig(config, disk=unclean(), boot=LOST)
+    async with rig.working():
+        await asyncio.sleep(3)
+        rig.plug_in("found")
+        assert rig.running() == []
+        await asyncio.sleep(600)
+    assert rig.boards["found"].starts == pytest.approx([217.0])
+
+
+@pytest.mark.virtual_time
+async def test_a_daemon_that_was_killed_waits_for_nothing() -> None:
+    rig = Rig(CONFIG, "a", disk=unclean(), boot=BOOT)
+    async with rig.working():
+        await asyncio.sleep(1)
+    assert len(rig.log.named("daemon.was_killed")) == 1
+    assert rig.boards["a"].stops == []
+
+
+async def killed(rig: Rig) -> None:
+    """End a daemon at once: nobody writes anything down."""
+    tasks = [asyncio.ensure_future(part.run()) for part in (rig.control, rig.desk, rig.windows)]
+    await asyncio.sleep(5)
+    rig.desk._files = None
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@pytest.mark.virtual_time
+async def test_killing_the_daemon_is_no_way_around_the_slot() -> None:
+    kept = unclean()
+    config = site_config(InrushConfig(start_slots=600, index=17, after_power_loss=(100.0, 100.0)))
+    first = Rig(config, "a", disk=kept, boot=LOST)
+    await killed(first)
+    assert first.boards["a"].starts == []
+
+    second = Rig(config, "a", disk=kept, boot=LOST)
+    async with second.working():
+        second.plug_in("found")
+        await asyncio.sleep(600)
+    assert second.log.named("power.lost") == []
+    for board in second.boards.values():
+        assert board.starts == pytest.approx([217.0])
+
+
+@pytest.mark.virtual_time
+async def test_what_rested_when_the_daemon_was_killed_starts_in_its_slot() -> None:
+    kept = disk()
+    first = Rig(CONFIG, "a", disk=kept)
+    await first.control.state(order())
+    await killed(first)
+
+    second = Rig(CONFIG, "a", disk=kept)
+    async with second.working():
+        await asyncio.sleep(600)
+    assert second.boards["a"].starts == pytest.approx([217.0])
+
+
+@pytest.mark.virtual_time
+async def test_a_clean_end_leaves_since_when_boards_are_off() -> None:
+    kept = disk()
+    async with Rig(CONFIG, "a", disk=kept).working():
+        await asyncio.sleep(10)
+        assert kept.marker.read()
+    assert kept.marker.read() is None
+
+    await asyncio.sleep(3)
+    second = Rig(CONFIG, "a", "new", disk=kept)
+    async with second.working():
+        assert second.running() == ["new"]
+        assert second.reason("a") == "soft restart: off for 120 s at least, starts 15:08:50"
+        await asyncio.sleep(600)
+    assert second.boards["a"].starts == pytest.approx([130.0])
+
+
+@pytest.mark.virtual_time
+async def test_a_machine_that_was_shut_down_and_started_takes_its_slot() -> None:
+    kept = disk()
+    async with Rig(CONFIG, "a", disk=kept).working():
+        await asyncio.sleep(10)
+
+    second = Rig(CONFIG, "a", "new", disk=kept, boot=LOST)
+    async with second.working():
+        await asyncio.sleep(600)
+    assert second.log.named("power.lost") == []
+    for board in second.boards.values():
+        assert board.starts == pytest.approx([217.0])
+
+
+@pytest.mark.virtual_time
+async def test_a_disk_that_is_full_keeps_nobody_from_starting() -> None:
+    kept = disk()
+    kept.marker.broken = kept.rests.broken = True
+    rig = Rig(CONFIG, "a", disk=kept)
+    async with rig.working():
+        await rig.control.state(claim := order())
+        await asyncio.sleep(300)
+        await rig.control.withdraw([claim], by="grid")
+        await asyncio.sleep(300)
+        assert rig.boards["a"].starts == []
+        kept.marker.broken = kept.rests.broken = False
+        await asyncio.sleep(300)
+    assert rig.boards["a"].starts == pytest.approx([817.0])
+    errors = rig.log.named("rests.not_saved")
+    assert len(errors) == 1, "the same problem is told once"
+    assert kept.rests.data is not None, "and it is tried again"
+
+
+@pytest.mark.virtual_time
+async def test_damaged_leavings_are_put_aside() -> None:
+    rig = Rig(CONFIG, "a", disk=disk(rests=b"\0\0\0"))
+    async with rig.working():
+        await asyncio.sleep(1)
+    assert len(rig.log.named("rests.damaged")) == 1
+    assert rig.boards["a"].stops == []
+
+
+@pytest.mark.virtual_time
+async def test_little_is_written_while_nothing_changes() -> None:
+    kept = disk()
+    async with Rig(CONFIG, "a", disk=kept).working():
+        await asyncio.sleep(86_400)
+        assert (kept.marker.writes, kept.rests.writes) == (1, 1)
+
+
+# -- clocks
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("jump", [3600.0 * 24 * 400 + 5, -3600.0, 70.0])
+async def test_a_clock_that_is_set_shortens_no_wait_and_prolongs_it_by_a_cycle_at_most(
+    jump: float,
+) -> None:
+    config = site_config(InrushConfig(start_slots=600, index=17, after_power_loss=(100.0, 100.0)))
+    rig = Rig(config, "a", disk=unclean(), boot=LOST)
+    async with rig.working():
+        await asyncio.sleep(10)
+        rig.clock.ahead = jump
+        await asyncio.sleep(1400)
+    [start] = rig.boards["a"].starts
+    assert 100 <= start <= 100 + 600
+    assert late_in_slot(START + jump + start) < 0.1
+
+
+def test_this_machine_tells_which_boot_it_is() -> None:
+    boot = this_boot()
+
+    assert len(boot.id) == 36
+    assert this_boot().id == boot.id
+    assert boot.uptime > 0
+
+
+def test_a_machine_that_does_not_tell_has_no_boot_id() -> None:
+    assert this_boot(Path("/nowhere/boot_id")).id == ""
