@@ -1,8 +1,11 @@
 """The whole network test matrix: each trouble, by each strategy, with 2 to 4 pools."""
 
 import asyncio
+import logging
+from collections.abc import Iterator
 
 import pytest
+import structlog
 
 from tests.certificates import Authority
 from tests.e2e.pool_matrix import WAYS
@@ -18,6 +21,15 @@ AT_ONCE = 12
 @pytest.fixture(scope="module")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates.made_by(Authority(tmp_path_factory.mktemp("authority")))
+
+
+@pytest.fixture(autouse=True)
+def quiet_pools() -> Iterator[None]:
+    """Leave the output to the figures: pools tell of each client at level debug."""
+    quiet = structlog.make_filtering_bound_logger(logging.INFO)
+    structlog.configure(wrapper_class=quiet)
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
