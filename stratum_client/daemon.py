@@ -307,6 +307,7 @@ class Daemon:
             claims=self.control.claims.in_force(self._clock.wall()).claims,
             loop_lag=self._lag.worst(),
             idle_after=self.control.idle_after,
+            orders=self.site.curtail.stats,
         )
 
     def _device_snapshot(self, device: SupervisedDevice, now: float) -> NamedDevice:

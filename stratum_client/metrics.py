@@ -8,13 +8,20 @@ configuration, by what is plugged in, or here.
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
 from drivers.api import DeviceState
 from stratum_client.control.claims import Level
+from stratum_client.control.order_answers import BOUNDS, OrderStats
 from stratum_client.pool_roles import PoolRole
 from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 
@@ -62,7 +69,7 @@ def families(stats: RigStats) -> list[Metric]:
             found[sample.name] = family
         labels = [value[:_LONGEST_LABEL] for value in sample.labels.values()]
         family.add_metric(labels, sample.value)
-    return list(found.values())
+    return [*found.values(), _idle_times(stats.orders)]
 
 
 class _Snapshot(Collector):
@@ -72,6 +79,15 @@ class _Snapshot(Collector):
     def collect(self) -> list[Metric]:
         """Return the metrics, as prometheus_client asks for them."""
         return families(self._stats)
+
+
+def _idle_times(orders: OrderStats) -> Metric:
+    totals = list(accumulate(orders.idle_counts))
+    bounds = [*(str(bound) for bound in BOUNDS), "+Inf"]
+    name, text = "order_idle_seconds", "Time from an order to rest until all devices were idle."
+    family = HistogramMetricFamily(PREFIX + name, text)
+    family.add_metric([], list(zip(bounds, totals, strict=True)), orders.idle_sum)
+    return family
 
 
 def _gauge(name: str, text: str, value: float | None, **labels: str) -> _Sample:
@@ -97,6 +113,12 @@ def _samples(stats: RigStats) -> Iterator[_Sample]:
         "Time from the last order to rest until all its devices were idle.",
         stats.idle_after,
     )
+    orders = stats.orders
+    yield _counter("orders_obeyed_total", "Orders to curtail that were obeyed.", orders.obeyed)
+    text = "Orders after which a device was not idle in time."
+    yield _counter("orders_late_total", text, orders.late)
+    for why, count in orders.refused.items():
+        yield _counter("orders_refused_total", "Orders that were refused.", count, why=why)
     errors = sum(device.stats.hardware_errors for device in stats.devices)
     yield _counter("hardware_errors_total", "Solutions that missed the chip's own test.", errors)
     yield _gauge(

@@ -12,6 +12,8 @@ from drivers.api import Clock, Log
 from stratum_client.api.control_lines import Handler
 from stratum_client.config import Config
 from stratum_client.control.io.mqtt_link import MqttLink
+from stratum_client.curtail_desk import CurtailDesk
+from stratum_client.curtail_requests import CurtailRequests
 from stratum_client.device_control import DeviceControl
 from stratum_client.supervise import SupervisedDevice, kept_running
 from stratum_client.window_desk import WindowDesk
@@ -26,7 +28,7 @@ class Site:
         *,
         control: DeviceControl,
         devices: Callable[[], Sequence[SupervisedDevice]],
-        state_dir: Path | None,  # noqa: ARG002  # for the parts that remember
+        state_dir: Path | None,
         synchronized: Callable[[], bool | None],
         clock: Clock,
         random: Random,
@@ -48,15 +50,33 @@ class Site:
             else None
         )
 
+        self.curtail = CurtailDesk(
+            config,
+            control=control,
+            devices=devices,
+            link=self.link,
+            state_dir=state_dir,
+            synchronized=synchronized,
+            power=lambda: None,
+            clock=clock,
+            log=log_for("orders"),
+        )
+        self._requests = CurtailRequests(
+            self.curtail, link=self.link, timezone=config.rig.timezone, log=log_for("orders")
+        )
+
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """Return the handler of each request."""
-        return {**self.windows.handlers}
+        return {**self.windows.handlers, **self._requests.handlers}
 
     async def run(self) -> None:
         """Follow all of it until cancelled."""
+        parts = {"orders": self.curtail.run}
+        if self.link:
+            parts["mqtt"] = self.link.run
         async with asyncio.TaskGroup() as group:
             group.create_task(self.windows.run(), name="windows")
-            if self.link:
-                part = kept_running("mqtt", self.link.run, random=self._random, log=self._log)
-                group.create_task(part, name="mqtt")
+            for name, run in parts.items():
+                part = kept_running(name, run, random=self._random, log=self._log)
+                group.create_task(part, name=name)

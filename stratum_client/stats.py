@@ -6,11 +6,15 @@ from enum import StrEnum
 
 from drivers.api import DeviceStats
 from stratum_client.control.claims import UNBOUND, Claim, Decision
+from stratum_client.control.order_answers import OrderStats
 from stratum_client.job import Fate
 from stratum_client.log_lines import utc
 from stratum_client.pool_roles import PoolRole
 from stratum_client.quota import Dealt
 from stratum_client.tally import Tally
+
+
+UNORDERED = OrderStats()
 
 
 class PoolState(StrEnum):
@@ -170,6 +174,7 @@ class RigStats:
     claims: tuple[Claim, ...] = ()
     loop_lag: float = 0.0
     idle_after: float | None = None
+    orders: OrderStats = UNORDERED
 
     @property
     def claimed_hashrate(self) -> float:
@@ -189,6 +194,7 @@ class RigStats:
             **self.counts.rates_json(),
             "loop_lag_seconds": self.loop_lag,
             "idle_after_seconds": self.idle_after,
+            "orders": self.orders.json(),
             "claims": [_claim_json(claim) for claim in self.claims],
             "pools": [pool.json() for pool in self.pools],
             "devices": [device.json() for device in self.devices],

@@ -158,8 +158,8 @@ def test_what_is_served_is_read_again_with_the_right_types() -> None:
     [info] = read["stratum_client_info"].samples
     assert info.labels == {"rig": "c04", "version": "1.2"}
     for family in read.values():
-        labels = [tuple(sorted(sample.labels.items())) for sample in family.samples]
-        assert len(labels) == len(set(labels)), family.name
+        series = [(one.name, *sorted(one.labels.items())) for one in family.samples]
+        assert len(series) == len(set(series)), family.name
         if family.type == "counter":
             assert all(sample.name.endswith("_total") for sample in family.samples)
 
