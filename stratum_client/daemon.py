@@ -41,7 +41,7 @@ from stratum_client.rims import PlainRims, Rims
 from stratum_client.service_notify import ServiceReport
 from stratum_client.site import Site
 from stratum_client.state_file import StateFile
-from stratum_client.stats import NamedDevice, RigStats, ShareCounts
+from stratum_client.stats import Metered, NamedDevice, RigStats, ShareCounts
 from stratum_client.status_orders import StatusOrders
 from stratum_client.supervise import SupervisedDevice
 
@@ -160,6 +160,7 @@ class Daemon:
             windows=self.site.windows,
             log=log_for("config"),
             rims=self._rims,
+            followers=(self.site.configure,),
         )
         self._socket = (
             ControlSocket(state_dir, self._handlers(), log_for("control")) if state_dir else None
@@ -295,7 +296,7 @@ class Daemon:
 
     def snapshot(self) -> RigStats:
         """Return all that is to be told of the rig."""
-        now = self._clock.monotonic()
+        now, power = self._clock.monotonic(), self.site.meters.power
         return RigStats(
             rig=self._reload.config.rig.name,
             version=__version__,
@@ -308,10 +309,19 @@ class Daemon:
             loop_lag=self._lag.worst(),
             idle_after=self.control.idle_after,
             orders=self.site.curtail.stats,
+            power=Metered.of(power.total, now) if power else None,
+            cap=self.site.meters.held,
         )
 
     def _device_snapshot(self, device: SupervisedDevice, now: float) -> NamedDevice:
         """Return what a device says, or said last before it was told to stop."""
         snapshot = device.snapshot(now)
         stats = self._last_words.get(device.name, snapshot.stats)
-        return replace(snapshot, stats=stats, decision=self.control.decision(device.name))
+        power = self.site.meters.power
+        reading = power.devices.get(device.name) if power else None
+        return replace(
+            snapshot,
+            stats=stats,
+            decision=self.control.decision(device.name),
+            power=Metered.of(reading, now) if reading else None,
+        )

@@ -23,7 +23,7 @@ from drivers.api import DeviceState
 from stratum_client.control.claims import Level
 from stratum_client.control.order_answers import BOUNDS, OrderStats
 from stratum_client.pool_roles import PoolRole
-from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
+from stratum_client.stats import Metered, NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -119,6 +119,9 @@ def _samples(stats: RigStats) -> Iterator[_Sample]:
     yield _counter("orders_late_total", text, orders.late)
     for why, count in orders.refused.items():
         yield _counter("orders_refused_total", "Orders that were refused.", count, why=why)
+    yield from _power_samples("", stats.power, {})
+    cap = stats.cap.watts if stats.cap else None
+    yield _gauge("power_cap_watts", "Lowest limit of the power of the whole rig.", cap)
     errors = sum(device.stats.hardware_errors for device in stats.devices)
     yield _counter("hardware_errors_total", "Solutions that missed the chip's own test.", errors)
     yield _gauge(
@@ -152,6 +155,19 @@ def _counts(prefix: str, counts: ShareCounts, labels: Mapping[str, str]) -> Iter
         yield _gauge(f"{prefix}{name}", text, value, **labels)
     yield _counter(f"{prefix}solutions_total", "Solutions checked.", counts.solutions, **labels)
     yield _counter(f"{prefix}blocks_total", "Blocks found.", counts.blocks, **labels)
+
+
+def _power_samples(
+    prefix: str, power: Metered | None, labels: Mapping[str, str]
+) -> Iterator[_Sample]:
+    """Yield watts that are believed; a device's own are `power_watts` of what it tells."""
+    if power is None:
+        return
+    labels = {**labels, "source": str(power.source)}
+    name = f"{prefix}believed_watts" if prefix else "power_watts"
+    yield _gauge(name, "Power drawn, by what is believed most.", power.watts, **labels)
+    name = f"{prefix}power_age_seconds"
+    yield _gauge(name, "Time since the power was read.", power.age, **labels)
 
 
 def _pool_samples(pool: PoolStats) -> Iterator[_Sample]:
@@ -191,6 +207,7 @@ def _device_samples(device: NamedDevice) -> Iterator[_Sample]:
         ("frequency_hertz", "Clock of the chips.", None if mhz is None else mhz * _MHZ),
     ):
         yield _gauge(f"device_{name}", text, value, **labels)
+    yield from _power_samples("device_", device.power, labels)
     yield from _limit_samples(device)
     yield from _detail_samples(device)
 

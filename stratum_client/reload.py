@@ -111,7 +111,11 @@ class Windows(Protocol):
 
 
 class Reload:
-    """Holds the configuration in force, and takes over another one."""
+    """Holds the configuration in force, and takes over another one.
+
+    ``followers`` are called with it after each reload, for those who look themselves whether
+    anything changed for them.
+    """
 
     def __init__(
         self,
@@ -123,8 +127,10 @@ class Reload:
         windows: Windows | None = None,
         log: Log,
         rims: Rims | None = None,
+        followers: Sequence[Callable[[Config], None]] = (),
     ) -> None:
         self.config = config
+        self._followers = followers
         self._settings = settings
         self._pools = pools
         self._devices = devices
@@ -253,5 +259,7 @@ class Reload:
         self._pools.arrange([pool.name for pool in self.config.pools])
         if self._windows:
             self._windows.configure(self._prepared, self.config.schedule)
+        for follow in self._followers:
+            follow(self.config)
         for warning in new.warnings:
             self._log.warning("config.warning", text=warning)

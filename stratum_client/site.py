@@ -15,6 +15,7 @@ from stratum_client.control.io.mqtt_link import MqttLink
 from stratum_client.curtail_desk import CurtailDesk
 from stratum_client.curtail_requests import CurtailRequests
 from stratum_client.device_control import DeviceControl
+from stratum_client.meter_desk import MeterDesk
 from stratum_client.supervise import SupervisedDevice, kept_running
 from stratum_client.window_desk import WindowDesk
 
@@ -49,6 +50,14 @@ class Site:
             if config.mqtt.url
             else None
         )
+        self.meters = MeterDesk(
+            config,
+            control=control,
+            devices=devices,
+            link=self.link,
+            clock=clock,
+            log=log_for("power"),
+        )
 
         self.curtail = CurtailDesk(
             config,
@@ -57,7 +66,7 @@ class Site:
             link=self.link,
             state_dir=state_dir,
             synchronized=synchronized,
-            power=lambda: None,
+            power=lambda: self.meters.power,
             clock=clock,
             log=log_for("orders"),
         )
@@ -70,9 +79,13 @@ class Site:
         """Return the handler of each request."""
         return {**self.windows.handlers, **self._requests.handlers}
 
+    def configure(self, config: Config) -> None:
+        """Take over what a reload has brought; windows are told by `Reload` itself."""
+        self.meters.configure(config)
+
     async def run(self) -> None:
         """Follow all of it until cancelled."""
-        parts = {"orders": self.curtail.run}
+        parts = {"meters": self.meters.run, "orders": self.curtail.run}
         if self.link:
             parts["mqtt"] = self.link.run
         async with asyncio.TaskGroup() as group:

@@ -7,12 +7,12 @@ from enum import StrEnum
 from drivers.api import DeviceStats
 from stratum_client.control.claims import UNBOUND, Claim, Decision
 from stratum_client.control.order_answers import OrderStats
+from stratum_client.control.power import CapHeld, Reading, Source
 from stratum_client.job import Fate
 from stratum_client.log_lines import utc
 from stratum_client.pool_roles import PoolRole
 from stratum_client.quota import Dealt
 from stratum_client.tally import Tally
-
 
 UNORDERED = OrderStats()
 
@@ -113,14 +113,43 @@ class PoolStats:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Metered:
+    """Watts that are believed, with their source, and the seconds since they were read."""
+
+    watts: float
+    source: Source
+    age: float
+    note: str = ""
+
+    @classmethod
+    def of(cls, reading: Reading, now: float) -> "Metered":
+        """Return a reading as it stands at this moment."""
+        age = max(now - reading.at, 0.0)
+        return cls(watts=reading.watts, source=reading.source, age=age, note=reading.note)
+
+    def json(self) -> dict[str, object]:
+        """Return the reading as docs/control.md describes it."""
+        return {
+            "watts": self.watts,
+            "source": str(self.source),
+            "age_seconds": self.age,
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NamedDevice:
-    """One device with the driver's own snapshot, the miner's counts, and what it may do."""
+    """One device with the driver's own snapshot, the miner's counts, and what it may do.
+
+    ``power`` is what it takes by whatever is believed most, None where nothing is known.
+    """
 
     name: str
     driver: str
     stats: DeviceStats
     counts: ShareCounts
     decision: Decision = UNBOUND
+    power: Metered | None = None
 
     def json(self) -> dict[str, object]:
         """Return the device as docs/control.md describes it."""
@@ -136,6 +165,7 @@ class NamedDevice:
             "hardware_errors": stats.hardware_errors,
             "temperature_celsius": stats.temperature,
             "power_watts": stats.power,
+            "power": self.power.json() if self.power else None,
             "frequency_mhz": stats.frequency_mhz,
             "limit": self._limit_json(),
             "details": dict(stats.details),
@@ -160,6 +190,8 @@ class NamedDevice:
 class RigStats:
     """The whole rig at one moment. ``work`` says why work comes from where.
 
+    ``power`` is what it takes, ``cap`` the lowest limit of all of it in watts.
+
     In seconds are ``uptime``, ``loop_lag``, the worst delay of the event loop lately, and
     ``idle_after``, what the last order to rest took.
     """
@@ -175,6 +207,8 @@ class RigStats:
     loop_lag: float = 0.0
     idle_after: float | None = None
     orders: OrderStats = UNORDERED
+    power: Metered | None = None
+    cap: CapHeld | None = None
 
     @property
     def claimed_hashrate(self) -> float:
@@ -195,6 +229,8 @@ class RigStats:
             "loop_lag_seconds": self.loop_lag,
             "idle_after_seconds": self.idle_after,
             "orders": self.orders.json(),
+            "power": self.power.json() if self.power else None,
+            "cap": {"watts": self.cap.watts, "held_by": self.cap.by} if self.cap else None,
             "claims": [_claim_json(claim) for claim in self.claims],
             "pools": [pool.json() for pool in self.pools],
             "devices": [device.json() for device in self.devices],

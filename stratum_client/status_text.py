@@ -5,15 +5,19 @@ import textwrap
 from drivers.api import DeviceState
 from drivers.header import hashes_to_find, target_of
 from stratum_client.control.claims import Claim
+from stratum_client.control.power import Source
 from stratum_client.job import Fate
 from stratum_client.pool_roles import PoolRole
-from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
+from stratum_client.stats import Metered, NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 from stratum_client.wire import printable
 
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
 _LABEL_WIDTH = 9
 _FOR_EVER = 1e30
 """Seconds; a rate next to nothing would give an infinite time."""
+
+_AGED = 5.0
+"""Seconds after which it is said how old a reading is."""
 
 _LONGEST_PROBLEM = 600
 """Characters: one about a certificate names digests to copy, and a pool may send anything."""
@@ -32,6 +36,8 @@ def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
         lines.append(_row("work", stats.work))
     lines.append(_row("shares", shares_text(stats)))
     lines.append(_row("rate", rate_text(stats)))
+    if power := power_text(stats):
+        lines.append(_row("power", power))
     lines += [_row(device.name, _device_text(device)) for device in stats.devices]
     return [_fitted(line, width) for line in lines]
 
@@ -39,7 +45,8 @@ def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
 def status_fields(stats: RigStats) -> dict[str, object]:
     """Return the same as fields of one log line."""
     fates = stats.counts.fates
-    limits = [_claim_text(claim) for claim in stats.claims]
+    limits = "; ".join(_claim_text(claim) for claim in stats.claims)
+    told = {"power": power_text(stats), "limits": limits}
     return {
         "claimed": scaled(stats.claimed_hashrate, "H/s"),
         "proven": scaled(stats.counts.recent_hashrate, "H/s"),
@@ -51,7 +58,7 @@ def status_fields(stats: RigStats) -> dict[str, object]:
         "best": scaled(stats.counts.best_difficulty),
         "next_share": next_share(stats) or "unknown",
         "uptime": duration(stats.uptime),
-    } | ({"limits": "; ".join(limits)} if limits else {})
+    } | {name: text for name, text in told.items() if text}
 
 
 def shares_text(stats: RigStats) -> str:
@@ -76,6 +83,18 @@ def rate_text(stats: RigStats) -> str:
             f"{scaled(counts.credited_hashrate, 'H/s')} credited",
         )
     )
+
+
+def power_text(stats: RigStats) -> str:
+    """Return what the rig takes and by what is known, and what it may take; empty if unknown."""
+    parts = []
+    if stats.power and (stats.power.watts or stats.power.source is Source.PLUG):
+        parts.append(_metered(stats.power))
+    if stats.cap:
+        parts.append(f"cap {stats.cap.watts:g} W held by {stats.cap.by}")
+    elif stats.power and stats.power.note and parts:
+        parts.append(stats.power.note)
+    return " · ".join(parts)
 
 
 def next_share(stats: RigStats) -> str:
@@ -186,6 +205,13 @@ def _pool_text(pool: PoolStats, problem: str, *, one_of: int) -> str:
     return " · ".join(parts)
 
 
+def _metered(power: Metered) -> str:
+    """Return watts with their source, where that is not the device itself, and their age."""
+    words = "" if power.source is Source.DRIVER else f" ({power.source})"
+    age = f", {duration(power.age)} ago" if power.age > _AGED else ""
+    return f"{power.watts:.1f} W{words}{age}"
+
+
 def _detail(value: object) -> str:
     """Return a detail in short; empty for nothing ("missing 0") and for what is no single value."""
     match value:
@@ -205,7 +231,9 @@ def _device_text(device: NamedDevice) -> str:
     parts.append(f"{stats.hardware_errors} errors")
     if stats.temperature is not None:
         parts.append(f"{stats.temperature:.0f} °C")
-    if stats.power is not None:
+    if device.power:
+        parts.append(_metered(device.power))
+    elif stats.power is not None:
         parts.append(f"{stats.power:.1f} W")
     if stats.frequency_mhz is not None:
         parts.append(f"{stats.frequency_mhz:.0f} MHz")

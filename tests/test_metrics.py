@@ -11,11 +11,12 @@ from prometheus_client.parser import text_string_to_metric_families
 from drivers.api import DeviceState, DeviceStats
 from stratum_client.control.claims import IDLE, Claim, Claims, Level, Limit
 from stratum_client.control.governor import DeviceFacts, decide
+from stratum_client.control.power import CapHeld, Source
 from stratum_client.health import health_of
 from stratum_client.job import Fate
 from stratum_client.metrics import MAX_DETAILS, exposition, families
 from stratum_client.pool_roles import PoolRole
-from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
+from stratum_client.stats import Metered, NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 from tests.test_status_text import RIGS
 
 
@@ -92,6 +93,7 @@ class Distinct:
             driver="bm1370",
             stats=stats,
             counts=self.counts(),
+            power=Metered(watts=self() + 0.5, source=Source.MODEL, age=1 / self()),
             decision=decide(claims, [DeviceFacts(name=name)], 0.0)[name],
         )
 
@@ -111,6 +113,8 @@ def rig() -> RigStats:
         claims=claims.claims,
         loop_lag=1 / distinct(),
         idle_after=1 / distinct(),
+        power=Metered(watts=distinct() + 0.5, source=Source.PLUG, age=1 / distinct()),
+        cap=CapHeld(watts=float(distinct()), by="the rig's plug"),
     )
 
 

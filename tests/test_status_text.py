@@ -10,12 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.api import DeviceState, DeviceStats
+from stratum_client.control.power import CapHeld, Source
 from stratum_client.errors import PinMismatchError
 from stratum_client.job import Fate
 from stratum_client.pool_roles import PoolRole
 from stratum_client.quota import Dealt
-from stratum_client.stats import NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
-from stratum_client.status_text import duration, next_share, scaled, status_fields, status_lines
+from stratum_client.stats import Metered, NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
+from stratum_client.status_text import (
+    duration,
+    next_share,
+    power_text,
+    scaled,
+    status_fields,
+    status_lines,
+)
 
 NUMBERS = st.floats(min_value=0, max_value=1e30, allow_nan=False)
 MAYBE = st.none() | NUMBERS
@@ -327,3 +335,20 @@ def test_the_summary_tells_the_role_of_each_pool() -> None:
     assert [row["quota_wanted"] for row in told] == [0.5, None]
     assert [row["quota_achieved"] for row in told] == [0.25, None]
     assert summary["work"] == "why"
+
+
+def test_power_is_shown_with_its_source_its_age_and_by_what_a_cap_is_held() -> None:
+    plug = Metered(watts=387.25, source=Source.PLUG, age=0.4)
+    old = Metered(watts=391.0, source=Source.MODEL, age=14.2, note="the rig's plug: silent")
+    cap = CapHeld(watts=400.0, by="the model, corrected by 1.08; the rig's plug: silent")
+
+    assert power_text(rig(power=plug)) == "387.2 W (plug)"
+    assert power_text(rig(power=old)) == "391.0 W (model), 14 s ago · the rig's plug: silent"
+    assert power_text(rig(power=old, cap=cap)) == (
+        "391.0 W (model), 14 s ago · cap 400 W held by the model, corrected by 1.08;"
+        " the rig's plug: silent"
+    )
+    assert power_text(rig(power=Metered(watts=0.0, source=Source.MODEL, age=0.0))) == ""
+    assert status_fields(rig(power=plug))["power"] == "387.2 W (plug)"
+    lines = status_lines(rig(power=plug), title="t", width=80)
+    assert "power     387.2 W (plug)" in lines

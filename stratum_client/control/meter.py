@@ -203,9 +203,9 @@ def _problem(plug: PlugWatts, at: float, devices: Sequence[DeviceWatts], told: f
     """
     if plug.watts is None:
         return plug.problem or "nothing heard yet"
-    age = at - plug.at
-    if age > STALE_AFTER * plug.every:
-        return f"silent for {age:.0f} s{': ' if plug.problem else ''}{plug.problem}"
+    longest = STALE_AFTER * plug.every
+    if at - plug.at > longest:
+        return f"silent for over {longest:g} s{': ' if plug.problem else ''}{plug.problem}"
     mining = sum(one.is_mining for one in devices)
     return _implausible(plug.watts, plug.highest, told, mining)
 

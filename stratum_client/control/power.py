@@ -38,3 +38,11 @@ class RigPower:
     at: float
     total: Reading
     devices: Mapping[str, Reading] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CapHeld:
+    """The lowest cap on the whole rig in watts, and in words by what it is held."""
+
+    watts: float
+    by: str
