@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import quote
 
 from stratum_client.config_curtail import CurtailConfig
+from stratum_client.config_energy import EnergyConfig, PriceConfig, TariffConfig
 from stratum_client.config_ledger import LedgerConfig
 from stratum_client.config_metrics import MetricsConfig
 from stratum_client.config_mqtt import MqttConfig
@@ -321,6 +322,11 @@ class Config:
         default=CurtailConfig(), metadata=read_as(Section(CurtailConfig))
     )
     power: PowerConfig = field(default=PowerConfig(), metadata=read_as(Section(PowerConfig)))
+    tariffs: tuple[TariffConfig, ...] = field(
+        default=(), metadata=read_as(Section(TariffConfig, many=True), "tariff")
+    )
+    energy: EnergyConfig = field(default=EnergyConfig(), metadata=read_as(Section(EnergyConfig)))
+    price: PriceConfig = field(default=PriceConfig(), metadata=read_as(Section(PriceConfig)))
     path: Path | None = None
     warnings: tuple[str, ...] = ()
 

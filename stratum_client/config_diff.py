@@ -13,7 +13,9 @@ from stratum_client.setting_kinds import settings_of, with_unit
 
 N = TypeVar("N", PoolConfig, DeviceConfig)
 
-LIVE_SECTIONS = frozenset({"log", "work", "windows", "schedule", "calendars", "power"})
+LIVE_SECTIONS = frozenset(
+    {"log", "work", "windows", "schedule", "calendars", "power", "tariffs", "energy", "price"}
+)
 """What a running daemon takes over as a whole."""
 
 SILENT_SECTIONS = frozenset({"deadlines", "network", "path", "warnings", "schema"})

@@ -17,6 +17,7 @@ REQUIRED = {
     "device": {"driver": '"cpu"'},
     "window": {"hours": '"00:00-08:00"'},
     "calendar": {"file": '"holidays.ics"'},
+    "tariff": {"price": "11.20", "currency": '"KZT"'},
 }
 REQUIRED_INSIDE = {
     "payout": {"address": '"1BoatSLRHtKNngkdXEeobR76b53LETtpyT"'},

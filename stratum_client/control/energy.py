@@ -3,7 +3,8 @@
 Between two looks at the rig power is taken to change evenly (trapezoid), on the monotonic clock.
 Half of what lies between belongs to each look's source, weighted as its reading weighs. A gap
 longer than `MAX_GAP`, or a look that knows no watts, is **unmetered**: its seconds are counted, no
-energy is invented for them.
+energy is invented for them. Work of devices whose watts nobody knows is kept apart from the rest,
+or they would make the rig look better than it is.
 
 The wall clock says to which period (local day, price) a moment belongs, nothing else. When it was
 set, what lay between the last look and the one after still belongs to the time before; nothing is
@@ -211,9 +212,10 @@ class _Between:
             first, second = (_of_device(power, name) for power in (last, look))
             devices[name] = self._amount(first, second, self._proven(name), begin, end)
         first, second = _by_source(last), _by_source(look)
-        return Part(
-            rig=self._amount(first, second, self._all_proven(), begin, end), devices=devices
-        )
+        rig = self._amount(first, second, self._all_proven(), begin, end)
+        if rig.metered:
+            rig.unmetered_hashes += self._apart() * (end - begin)
+        return Part(rig=rig, devices=devices)
 
     def _amount(
         self,
@@ -238,8 +240,19 @@ class _Between:
         return Amount(watt_hours=energy, hashes=hashes, shares=shares, metered=seconds)
 
     def _all_proven(self) -> Proven:
-        each = [self._proven(name) for name in self._look.proven]
+        """Return the work of all devices whose watts are in the total, or of all if none is."""
+        each = [self._proven(name) for name in self._look.proven if self._is_within(name)]
         return Proven(hashes=sum(p.hashes for p in each), shares=sum(p.shares for p in each))
+
+    def _apart(self) -> float:
+        """Return the hashes of devices whose watts are in no total."""
+        names = (name for name in self._look.proven if not self._is_within(name))
+        return sum(self._proven(name).hashes for name in names)
+
+    def _is_within(self, name: str) -> bool:
+        """Return whether a device's watts are in the total: a plug's, or a sum with its own."""
+        powers = [power for power in (self._last.power, self._look.power) if power]
+        return all(p.total.source is Source.PLUG or name in p.devices for p in powers)
 
     def _proven(self, name: str) -> Proven:
         """Return what a device has proven between the looks; it counts from 0 when it comes."""

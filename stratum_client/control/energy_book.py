@@ -1,8 +1,8 @@
 """The energy ledger as it grows: which line comes next, what totals and seals have to say; pure.
 
-Kinds of lines: ``start`` and ``stop`` of a daemon; ``interval``; ``day``, the total of all intervals
-since the total before it, written before the first interval of another day; ``seal``, a signature
-of all lines before it, behind each total and each stop where there is a key.
+Kinds of lines: ``start`` and ``stop`` of a daemon; ``interval``; ``day``, the total of all
+intervals since the total before it, written before the first interval of another day; ``seal``, a
+signature of all lines before it, behind each total and each stop where there is a key.
 """
 
 from collections.abc import Iterable

@@ -219,5 +219,19 @@ def test_a_device_that_comes_counts_its_first_hashes_and_one_that_is_reset_none_
 
     [interval] = metered(looks)
 
-    assert interval.rig.hashes == 6e12
+    assert interval.rig.hashes == 6e12, "a plug sees all of them"
     assert interval.devices["new"].unmetered == 3, "its own watts are not known"
+
+
+def test_work_of_a_device_whose_watts_nobody_knows_is_kept_apart_in_a_sum() -> None:
+    def one_known(at: float) -> Look:
+        known = Reading(watts=36, source=Source.DRIVER, at=at)
+        both = {name: Proven(hashes=1e12 * at, shares=1) for name in ("known", "cpu")}
+        watts = power(at, 36, Source.DRIVER, known=known)
+        return Look(wall=START + at, at=at, power=watts, proven=both)
+
+    [interval] = metered(one_known(at) for at in (0.0, 10.0))
+
+    assert (interval.rig.hashes, interval.rig.unmetered_hashes) == (1e13, 1e13)
+    assert interval.rig.joules_per_terahash == pytest.approx(36)
+    assert (interval.devices["cpu"].unmetered, interval.devices["known"].metered) == (10, 10)
