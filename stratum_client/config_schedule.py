@@ -5,13 +5,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stratum_client.control.modes import REST, Mode, ModeError, parse_mode
-from stratum_client.control.schedule import DAYS, LAG
+from stratum_client.control.schedule import DAYS
 from stratum_client.setting_kinds import BOOLEAN, FILE, Kind, NotAllowedError, read_as, seconds
 
 LEAD = 90.0
+
+_HOUR = seconds(0, 3600)
 
 _LOCAL_TIME = Path("/etc/localtime")
 
@@ -53,9 +56,14 @@ def _zone(value: object) -> object:
     raise NotAllowedError
 
 
+def _lag(value: object) -> object:
+    return value if value == "auto" else _HOUR.read(value)
+
+
 DAY_NAMES = Kind('an array of days, as in ["mon", "tue"]', _days)
 HOURS = Kind('two times of day from 00:00 to 24:00, as in "22:00-06:00"', _hours)
 MODE = Kind('"full", "eco", "idle", a share as in "70%" or a power as in "800W"', _mode)
+TIME_OR_AUTO = Kind(f'{_HOUR.allowed}, or "auto"', _lag)
 ZONE = Kind('the name of a time zone, as in "Asia/Almaty"', _zone)
 
 
@@ -95,9 +103,12 @@ class CalendarConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScheduleConfig:
-    """What holds for all windows; ``lead`` and ``lag`` in seconds before one opens and closes."""
+    """What holds for all windows; ``lead`` and ``lag`` in seconds before one opens and closes.
+
+    ``lag`` "auto" is what devices were seen to take to come to rest, and some seconds to spare.
+    """
 
     outside: Mode = field(default=REST, metadata=read_as(MODE))
-    lead: float = field(default=LEAD, metadata=read_as(seconds(0, 3600)))
-    lag: float = field(default=LAG, metadata=read_as(seconds(0, 3600)))
+    lead: float = field(default=LEAD, metadata=read_as(_HOUR))
+    lag: float | Literal["auto"] = field(default="auto", metadata=read_as(TIME_OR_AUTO))
     trust_clock: bool = field(default=False, metadata=read_as(BOOLEAN))

@@ -24,14 +24,7 @@ from math import isfinite
 from drivers.api import Clock, Log, Setpoint
 from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
 from stratum_client.claims_store import ClaimsStore
-from stratum_client.control.claims import (
-    IDLE,
-    Claim,
-    Claims,
-    Decision,
-    Level,
-    may_release,
-)
+from stratum_client.control.claims import IDLE, Claim, Claims, Decision, Level, may_release
 from stratum_client.control.claims_file import MAX_CLAIMS
 from stratum_client.control.governor import Budget, DeviceFacts, budget_of, decide
 from stratum_client.device_facts import FactsBook, differ
@@ -45,6 +38,9 @@ FILE_NAME = "claims.json"
 
 LOOK_AT_FACTS = 1.0
 """Seconds between two looks at the devices while a limit depends on what they are."""
+
+DEAL_AGAIN = 10.0
+"""The same until power is dealt out anew whatever they are: rest for others ends by time."""
 
 LONGEST_PAUSE = 10 * 365 * 86_400.0
 
@@ -76,6 +72,7 @@ class DeviceControl:
         self._decided: Mapping[str, Decision] = {}
         self._taken: set[tuple[Level, str]] = set()
         self._overridden: frozenset[Claim] = frozenset()
+        self._decided_at = 0.0
         self._dealt: tuple[object, ...] = ()
         self._devices = devices
         self._clock = clock
@@ -279,7 +276,8 @@ class DeviceControl:
     def _decide_anew(self) -> None:
         """Decide for all devices, and tell those for which something changed."""
         devices = self._devices()
-        self._facts = facts = self._book.facts(devices, self._clock.monotonic())
+        self._decided_at = now = self._clock.monotonic()
+        self._facts = facts = self._book.facts(devices, now)
         self.claims = self._gate(self.claims, lambda claims: self._decisions(claims, facts))
         self._decided = self._decisions(self.claims, self._facts)
         told = [(device, self._setpoint(self._decided[device.name])) for device in devices]
@@ -357,8 +355,8 @@ class DeviceControl:
         if not any(depends_on_facts(claim.limit) for claim in self.claims.claims):
             return _LOOK_AGAIN
         facts = self._book.facts(self._devices(), self._clock.monotonic())
-        waiting = any(found.dealt_at is not None for found in self._decided.values())
-        if waiting or differ(self._facts, facts):
+        passed = self._clock.monotonic() - self._decided_at
+        if differ(self._facts, facts) or (self._dealt and passed >= DEAL_AGAIN):
             self._decide_anew()
         return LOOK_AT_FACTS
 

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 from stratum_client.config import Config
 from stratum_client.config_schedule import WindowConfig
 from stratum_client.control.io.calendar_file import CalendarError, CalendarFile, read_calendar
-from stratum_client.control.schedule import DAYS, Schedule, Window
+from stratum_client.control.schedule import DAYS, LAG, Schedule, Window
 from stratum_client.errors import ConfigError
 
 
@@ -21,7 +21,7 @@ def schedule_of(config: Config, *, now: float) -> Schedule | None:
         windows=tuple(_window(window) for window in config.windows),
         zone=zone,
         outside=config.schedule.outside,
-        lag=config.schedule.lag,
+        lag=LAG if config.schedule.lag == "auto" else config.schedule.lag,
         calendars=_calendars(config, zone, now),
     )
 

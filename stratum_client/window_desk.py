@@ -9,6 +9,7 @@ It sleeps until the next change, but looks every 30 s whether the wall clock was
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from drivers.api import Clock, Log
 from stratum_client.api.control_lines import Handler, Order, Reply
@@ -27,6 +28,9 @@ LOOK_AGAIN = 30.0
 
 LOOK_AT_CLOCK = 2.0
 """The same while the clock is not believed."""
+
+SPARE, MOST_LAG = 2.0, 300.0
+"""Seconds that `schedule.lag` has beyond what devices took to rest, if automatic, and at most."""
 
 YEAR_2024, YEAR_3000 = 1_704_067_200.0, 32_503_680_000.0
 
@@ -115,8 +119,15 @@ class WindowDesk:
         """Return what holds now, worked out anew after each change and jump of the clock."""
         change = self._change
         if change is None or now < change.at or (change.until is not None and now >= change.until):
-            self._change = change = schedule.at(now)
+            self._change = change = self._with_lag(schedule).at(now)
         return change
+
+    def _with_lag(self, schedule: Schedule) -> Schedule:
+        """Return the schedule with as much lag as devices were seen to need, never less."""
+        longest = self._control.rests.longest
+        if self._settings.lag != "auto" or longest is None:
+            return schedule
+        return replace(schedule, lag=min(max(schedule.lag, longest + SPARE), MOST_LAG))
 
     def _announce(self, schedule: Schedule, change: Change, now: float) -> float:
         """Wake what has failed a while before the rig is to run; return when that is to be."""

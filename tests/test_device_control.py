@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -11,10 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import DeviceState, DeviceStats, Setpoint
+from drivers.api import DeviceState, DeviceStats, OperatingPoint, Setpoint
 from stratum_client.api.control_lines import Order, OrderError
+from stratum_client.control.claims import IDLE, Claim, Level, Limit
 from stratum_client.control.claims_file import claims_in
-from stratum_client.device_control import FILE_NAME, DeviceControl
+from stratum_client.control.governor import CALM, REST
+from stratum_client.device_control import DEAL_AGAIN, FILE_NAME, DeviceControl
 from stratum_client.miner import Miner
 from stratum_client.state_file import StateFile
 from stratum_client.supervise import SupervisedDevice
@@ -28,6 +31,9 @@ class ObedientDevice:
 
     def __init__(self, *, slow: bool = False, faulty: bool = False) -> None:
         self.setpoint = Setpoint(run=True)
+        self.points: list[OperatingPoint] = []
+        self.is_here = True
+        self.told: list[Setpoint] = []
         self.rests = False
         self.slow = slow
         self.faulty = faulty
@@ -46,8 +52,14 @@ class ObedientDevice:
         if self.faulty:
             raise ZeroDivisionError("a plug-in's bug")
         self.setpoint = setpoint
+        self.told.append(setpoint)
+
+    def operating_points(self) -> list[OperatingPoint]:
+        return self.points
 
     def stats(self) -> DeviceStats:
+        if not self.is_here:
+            return DeviceStats(state=DeviceState.ABSENT)
         idle = not self.setpoint.run and not self.slow
         state = DeviceState.IDLE if idle else DeviceState.MINING
         return DeviceStats(state=state, reason=self.setpoint.reason if idle else "")
@@ -334,3 +346,185 @@ def test_any_fields_give_a_result_or_a_refusal(orders: list[tuple[str, dict[str,
                 assert device.setpoint == bench.control.setpoint(device.name)
 
     asyncio.run(play())
+
+
+# --- claims of others, power of the whole rig ---
+
+
+def order(limit: Limit = IDLE, *, issuer: str = "grid", level: Level = Level.ORDER) -> Claim:
+    return Claim(level=level, issuer=issuer, limit=limit, cause=f"ordered by {issuer}", since=1.0)
+
+
+def with_boards() -> Bench:
+    """Return two boards of 20 W each at full speed, 10 W at half."""
+    bench = Bench(None)
+    for device in (bench.cpu, bench.gamma):
+        device.points = [
+            OperatingPoint(mhz=100 * n, watts=4.0 * n, hashrate=100.0 * n) for n in range(1, 6)
+        ]
+    return bench
+
+
+def watts(bench: Bench) -> list[float | None]:
+    return [d.setpoint.watts if d.setpoint.run else 0 for d in bench.devices]
+
+
+async def test_claims_that_are_worked_out_anew_are_replaced_and_not_written_down(
+    tmp_path: Path,
+) -> None:
+    bench = Bench(tmp_path)
+    await bench.control.state(order(issuer="order"))
+    price = order(level=Level.PRICE, issuer="price")
+
+    for _ in range(2):
+        bench.control.take(Level.PRICE, "price", [price])
+    both = bench.control.claims.claims
+    await bench.control.state(order(issuer="other"))
+    bench.control.take(Level.PRICE, "price", [])
+
+    assert [claim.issuer for claim in both] == ["order", "price"]
+    assert [claim.issuer for claim in bench.control.claims.claims] == ["order", "other"]
+    assert len(bench.log.named("claim.stated")) == 3
+    assert bench.log.named("claim.released")[0]["by"] == "price"
+    assert {c.issuer for c in Bench(tmp_path).control.claims.claims} == {"order", "other"}
+
+
+async def test_a_forced_release_is_told_with_who_and_whence(tmp_path: Path) -> None:
+    bench, claim = Bench(tmp_path), order()
+    await bench.control.state(claim)
+
+    with pytest.raises(OrderError, match=r"by its issuer or level order or above: ordered by grid"):
+        await bench.control.override([claim], by="user miner", level=Level.USER)
+    assert bench.running() == []
+    problem = await bench.control.override([claim], by="user root", level=Level.ORDER)
+
+    assert (problem, bench.running()) == ("", ["cpu", "gamma"])
+    [told] = bench.log.named("claim.overridden")
+    assert (told["by"], told["from_level"], told["level"]) == ("user root", "order", "order")
+    assert told["reason"] == claim.reason
+    assert Bench(tmp_path).running() == ["cpu", "gamma"]
+
+
+async def test_a_trip_is_released_by_nobody() -> None:
+    bench, trip = Bench(None), order(level=Level.TRIP)
+    await bench.control.state(trip)
+
+    with pytest.raises(OrderError, match="issuer or nobody"):
+        await bench.control.override([trip], by="user root", level=Level.TRIP)
+
+    assert bench.running() == []
+
+
+async def test_what_was_overridden_stays_away_until_its_issuer_says_something_else() -> None:
+    bench = Bench(None)
+    night, day = (order(level=Level.WINDOW, issuer=name) for name in ("w", "w"))
+    day = replace(day, since=2.0)
+    bench.control.take(Level.WINDOW, "w", [night])
+
+    await bench.control.override([night], by="user root", level=Level.ORDER)
+    bench.control.take(Level.WINDOW, "w", [night])
+    overridden = bench.running()
+    bench.control.take(Level.WINDOW, "w", [day])
+    bench.control.take(Level.WINDOW, "w", [night])
+
+    assert overridden == ["cpu", "gamma"]
+    assert bench.running() == []
+
+
+async def test_one_more_claim_than_fit_in_the_file_is_refused_but_not_a_newer_one_of_the_same() -> (
+    None
+):
+    bench = Bench(None)
+    for number in range(256):
+        await bench.control.state(order(Limit(mhz=500), issuer=str(number)))
+
+    await bench.control.state(order(Limit(mhz=400), issuer="7"))
+    with pytest.raises(OrderError, match="256 claims already"):
+        await bench.control.state(order())
+
+
+async def test_watts_of_the_rig_are_dealt_out_and_corrected() -> None:
+    bench = with_boards()
+
+    await bench.control.state(order(Limit(rig_watts=30)))
+    first, budget = watts(bench), bench.control.budget
+    bench.control.correct(0.5)
+    corrected = watts(bench)
+    bench.control.correct(1.0)
+
+    assert first == pytest.approx([20.2, 9.8], abs=0.01), "who it makes faster gets the rest"
+    assert budget
+    assert (budget.watts, budget.is_hard, budget.claim.issuer) == (30, True, "grid")
+    assert sum(map(float, corrected)) == pytest.approx(15, abs=0.01)  # type: ignore[arg-type]
+    assert sum(map(float, watts(bench))) == pytest.approx(30, abs=0.01)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="positive"):
+        bench.control.correct(0)
+    assert bench.log.named("power.dealt")[0]["reason"] == order().reason
+
+
+async def test_who_gets_less_is_told_before_who_gets_more() -> None:
+    bench = with_boards()
+    await bench.control.state(order(Limit(rig_watts=20)))
+    told = bench.cpu.told = bench.gamma.told = []
+    before = [d.setpoint.run for d in bench.devices]
+
+    rested = bench.devices[before.index(True)].name
+    bench.clock.now += REST
+    claim = replace(order(issuer="x"), device=rested)
+    await bench.control.state(claim)
+
+    assert before.count(True) == 1
+    assert [setpoint.run for setpoint in told] == [False, True]
+
+
+async def test_a_board_that_comes_gets_its_part_and_one_that_goes_leaves_it() -> None:
+    bench = with_boards()
+    bench.gamma.is_here = False
+    await bench.control.state(order(Limit(rig_watts=24)))
+    assert watts(bench) == [24, 0]
+    assert bench.gamma.setpoint.reason.endswith("gets its part of the power when it is plugged in")
+
+    async with controlling(bench):
+        bench.gamma.is_here = True
+        bench.clock.now += 1
+        bench.control._changed.set()
+        await until(lambda: bench.running() == ["cpu", "gamma"] or watts(bench)[1])
+        assert sum(map(float, watts(bench))) == pytest.approx(24, abs=0.01)  # type: ignore[arg-type]
+        bench.cpu.is_here = False
+        bench.clock.now += CALM
+        bench.control._changed.set()
+        await until(lambda: watts(bench) == [0, 24])
+
+
+async def test_a_device_that_nobody_has_seen_yet_rests_while_power_is_dealt_out() -> None:
+    bench = with_boards()
+    await bench.control.state(order(Limit(rig_watts=1000)))
+
+    assert bench.control.setpoint("new").run is False
+    assert bench.control.setpoint("cpu").run is True
+
+
+async def test_rest_for_others_ends_by_time() -> None:
+    bench = with_boards()
+    await bench.control.state(order(Limit(rig_watts=7)))
+    [rests] = [d.name for d in bench.devices if not d.setpoint.run]
+    await bench.control.state(order(Limit(rig_watts=40)))
+    assert bench.running() == [name for name in ("cpu", "gamma") if name != rests]
+
+    async with controlling(bench):
+        bench.clock.now += REST + DEAL_AGAIN
+        bench.control._changed.set()
+        await until(lambda: bench.running() == ["cpu", "gamma"])
+
+
+async def test_a_device_that_cannot_tell_its_speeds_costs_its_neighbour_nothing() -> None:
+    bench = with_boards()
+
+    def broken() -> list[OperatingPoint]:
+        raise ZeroDivisionError("a plug-in's bug")
+
+    bench.cpu.operating_points = broken  # type: ignore[method-assign]
+    await bench.control.state(order(Limit(rig_watts=24)))
+
+    assert watts(bench) == [0, 24]
+    assert bench.cpu.setpoint.reason.endswith("its power is not known, so it rests")

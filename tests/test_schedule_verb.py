@@ -103,7 +103,7 @@ def test_one_moment_is_told_with_its_reason(site: Path, capsys: pytest.CaptureFi
     config = ("--config", str(site))
 
     friday = asked(capsys, "test", "--at", "2026-12-04T07:59", *config)
-    closing = asked(capsys, "test", "--at", "2026-12-04T07:59:45", *config)
+    closing = asked(capsys, "test", "--at", "2026-12-04T07:59:57", *config)
     outside = asked(capsys, "test", "--at", "2026-12-04T03:00:00Z", *config)
 
     assert friday == {

@@ -134,7 +134,7 @@ async def test_it_runs_from_the_stroke_and_rests_before_the_close() -> None:
         assert not bench.runs()
         await asyncio.sleep(0.2)
         assert bench.runs()
-        await asyncio.sleep(569.8)
+        await asyncio.sleep(594.8)
         assert bench.runs()
         await asyncio.sleep(0.2)
         assert not bench.runs()
@@ -143,7 +143,7 @@ async def test_it_runs_from_the_stroke_and_rests_before_the_close() -> None:
     assert bench.board.setpoint.reason == reason
     assert [told["reason"] for told in bench.log.named("window.changed")] == [
         "window: outside all windows until Sun 15:10",
-        "window: window Mon-Sun 15:10-15:20 until Sun 15:19:30",
+        "window: window Mon-Sun 15:10-15:20 until Sun 15:19:55",
         reason,
     ]
     [soon] = bench.log.named("window.opens_soon")
@@ -260,6 +260,24 @@ async def test_a_share_of_full_speed_is_made_of_what_the_board_was_seen_at() -> 
             "window: window Mon-Sun 00:00-24:00: 70%; "
             "board has no power model: 70% of its frequency"
         )
+
+
+@pytest.mark.virtual_time
+async def test_lag_grows_to_what_devices_were_seen_to_take_and_no_further() -> None:
+    bench, given = Bench(), replace(CONFIG, schedule=ScheduleConfig(lag=20.0))
+    for seconds, lag in ((0.1, 5), (9.0, 11), (7200.0, 300)):
+        bench.control.rests.longest = seconds
+        bench.desk.configure(bench.desk.prepared(CONFIG), CONFIG.schedule)
+        async with bench.working():
+            bench.clock.ahead = 201 - bench.clock.monotonic()  # the window has just opened
+            bench.desk.look()
+            change = bench.desk._change
+            assert change
+            assert (bench.runs(), change.until) == (True, OPENS + 600 - lag)
+
+    bench.desk.configure(bench.desk.prepared(given), given.schedule)
+    assert bench.desk._change
+    assert bench.desk._change.until == OPENS + 580
 
 
 def test_a_mode_becomes_one_claim_on_the_rig() -> None:

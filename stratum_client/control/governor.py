@@ -43,6 +43,9 @@ SWITCH = 0.2
 CALM = 300.0
 """Seconds in which that fades."""
 
+HEADROOM = 0.01
+"""The part by which a device may waver above its operating point, where there is power left."""
+
 ECO_SHARE = 0.7
 """The share of full frequency that "eco" is where no operating points are known."""
 
@@ -210,10 +213,9 @@ class _Dealer:
             if limit.run and device.is_here and (points := self._points(device)):
                 choices[device.name] = _within(points, limit) if device.points else points
         planned = self._planned(choices)
-        spent = sum(point.watts for point in planned.values() if point)
-        stretch = max(self._watts / spent, 1.0) if spent else 1.0
+        watts = _shared_out(planned, choices, self._watts)
         for name, point in planned.items():
-            dealt = point.watts * stretch if point and name in modelled else None
+            dealt = watts.get(name) if name in modelled else None
             decided[name] = self._dealt(name, own[name], choices[name], point, dealt)
         return decided
 
@@ -309,6 +311,29 @@ def _within(points: Sequence[OperatingPoint], limit: Limit) -> tuple[OperatingPo
     watts = inf if limit.watts is None else limit.watts
     mhz = inf if limit.mhz is None else limit.mhz
     return usable(point for point in points if point.watts <= watts and point.mhz <= mhz)
+
+
+def _shared_out(
+    planned: Mapping[str, OperatingPoint | None],
+    choices: Mapping[str, Sequence[OperatingPoint]],
+    budget: float,
+) -> Mapping[str, float]:
+    """Return the watts of each that runs: of its point, and a part of what all points leave over.
+
+    Everybody gets a little to waver in, and those who could run faster the rest.
+    """
+    running = {name: point for name, point in planned.items() if point}
+    watts = {name: point.watts for name, point in running.items()}
+    spent = sum(watts.values())
+    if not spent:
+        return {}
+    headroom = min(HEADROOM, max(budget / spent - 1, 0.0))
+    slower = [name for name, point in running.items() if point is not choices[name][-1]] or watts
+    rest = max(budget - spent * (1 + headroom), 0.0) / sum(watts[name] for name in slower)
+    return {
+        name: own * (1 + headroom + (rest if name in slower else 0.0))
+        for name, own in watts.items()
+    }
 
 
 def _worth(plan: Mapping[str, OperatingPoint | None], bonus: Mapping[str, float]) -> float:

@@ -24,8 +24,8 @@ from stratum_client.control.modes import FULL, REST, Mode, allowed_by
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
-LAG = 30.0
-"""Seconds in which every board known comes to rest."""
+LAG = 5.0
+"""Seconds in which devices come to rest, and some to spare: one that takes 3 is warned of."""
 
 HORIZON = 400 * SECONDS
 """How far `Schedule.at` looks for the next change: a year and a holiday that moves."""
