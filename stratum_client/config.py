@@ -25,6 +25,7 @@ from stratum_client.config_schedule import (
     WindowConfig,
     local_zone,
 )
+from stratum_client.config_tuning import TuningConfig
 from stratum_client.config_work import WorkConfig
 from stratum_client.pool_url import PoolUrl
 from stratum_client.proxy_url import ProxyUrl
@@ -317,6 +318,7 @@ class Config:
     calendars: tuple[CalendarConfig, ...] = field(
         default=(), metadata=read_as(Section(CalendarConfig, many=True), "calendar")
     )
+    tuning: TuningConfig = field(default=TuningConfig(), metadata=read_as(Section(TuningConfig)))
     mqtt: MqttConfig = field(default=MqttConfig(), metadata=read_as(Section(MqttConfig)))
     curtail: CurtailConfig = field(
         default=CurtailConfig(), metadata=read_as(Section(CurtailConfig))

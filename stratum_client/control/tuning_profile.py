@@ -70,6 +70,12 @@ class Profile:
         """Return why ``mhz`` must not be tried now, None if it may."""
         return next((bar for bar in self.bars if bar.holds(mhz, wall)), None)
 
+    def best(self, goal: Goal) -> Estimate | None:
+        """Return what its best speed for ``goal`` does, None while that is not known."""
+        if self.mhz is None or self.goal is not goal:
+            return None
+        return self.estimate_at(self.mhz)
+
     def estimate_at(self, mhz: float) -> Estimate | None:
         """Return what is known of one speed."""
         return next((one for one in self.estimates if one.mhz == mhz), None)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from drivers.api import OperatingPoint
 from stratum_client.control.claims import FREE, Limit
-from stratum_client.control.tuning_evidence import Look
+from stratum_client.control.tuning_evidence import Estimate, Goal, Look
 
 
 class Phase(StrEnum):
@@ -63,3 +63,34 @@ class Advice:
     plan: str = ""
     wait: float | None = None
     steps: tuple[Step, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuningNote:
+    """What a status shows of one device's tuning; ``best`` is what its best speed does.
+
+    ``steps`` are those since the daemon's start; ``ageing`` says how its chips have become worse.
+    """
+
+    goal: Goal
+    phase: Phase
+    text: str
+    plan: str = ""
+    steps: int = 0
+    best: Estimate | None = None
+    ageing: str = ""
+
+    def json(self) -> dict[str, object]:
+        """Return the note as docs/control.md describes it."""
+        best = self.best
+        return {
+            "goal": str(self.goal),
+            "phase": str(self.phase),
+            "text": self.text,
+            "plan": self.plan,
+            "steps": self.steps,
+            "best_mhz": best.mhz if best else None,
+            "joules_per_terahash": best.joules_per_terahash if best else None,
+            "error_ratio": best.error_ratio if best else None,
+            "ageing": self.ageing,
+        }
