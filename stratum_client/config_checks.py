@@ -51,8 +51,8 @@ def checked(config: Config, origins: Origins) -> Config:
         _check_device(device, ("device", index), origins)
         _check_meter(device.meter, ("device", index, "meter"), config, origins)
     _check_meter(config.power.meter, ("power", "meter"), config, origins)
-    if wrong := config.tuning.problem:
-        raise origins.error(("tuning", wrong[0]), wrong[1])
+    if unfit := config.tuning.problem:
+        raise origins.error(("tuning", unfit[0]), unfit[1])
     if config.power.inrush and (wrong := config.power.inrush.problem):
         raise origins.error(("power", "inrush", wrong[0]), wrong[1])
     _check_curtail(config.curtail, origins)
