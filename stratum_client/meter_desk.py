@@ -12,11 +12,10 @@ from stratum_client.config import Config
 from stratum_client.config_power import MeterConfig
 from stratum_client.control.cap import Cap
 from stratum_client.control.claims import Claim, Level, Limit
-from stratum_client.control.io.mqtt_link import MqttLink
 from stratum_client.control.meter import DeviceWatts, Look, Meter
 from stratum_client.control.power import CapHeld, RigPower, Source
 from stratum_client.device_control import DeviceControl
-from stratum_client.plug_watch import PlugWatch, PolledPlug, SpeakingPlug
+from stratum_client.plug_watch import Broker, PlugWatch, PolledPlug, SpeakingPlug
 from stratum_client.supervise import SupervisedDevice
 
 ISSUER = "power.limit"
@@ -40,7 +39,7 @@ class MeterDesk:
         *,
         control: DeviceControl,
         devices: Callable[[], Sequence[SupervisedDevice]],
-        link: MqttLink | None,
+        link: Broker | None,
         clock: Clock,
         log: Log,
     ) -> None:

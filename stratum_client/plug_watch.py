@@ -1,15 +1,24 @@
 """One smart plug, asked again and again or listened to; what it said last is kept."""
 
 import asyncio
+from typing import Protocol
 
 from drivers.api import Clock, Log
 from stratum_client.config_power import MeterConfig
-from stratum_client.control.io.mqtt_link import MqttLink
+from stratum_client.control.io.mqtt_link import Take
 from stratum_client.control.io.plugs import HttpPlug
 from stratum_client.control.meter import PlugWatts
 from stratum_client.control.plug_answers import PlugError, watts_in
 
-NO_BROKER = "no broker is connected to that it speaks at; restart with url in [mqtt]"
+NO_BROKER = "there is no broker that it could speak to: set url in [mqtt] and restart"
+
+
+class Broker(Protocol):
+    """What is asked of the link to a broker."""
+
+    def subscribe(self, pattern: str, take: Take, *, qos: int = 0) -> None:
+        """Let ``take`` have every message whose topic fits."""
+        ...
 
 
 class _Notes:
@@ -74,7 +83,7 @@ class SpeakingPlug:
     """A plug that speaks by itself over MQTT."""
 
     def __init__(
-        self, config: MeterConfig, name: str, *, link: MqttLink | None, clock: Clock, log: Log
+        self, config: MeterConfig, name: str, *, link: Broker | None, clock: Clock, log: Log
     ) -> None:
         self.config = config
         self._notes = _Notes(config, name, clock, log)
