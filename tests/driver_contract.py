@@ -6,6 +6,7 @@ Nothing here knows what kind of device it is: only `drivers.api`.
 
 import asyncio
 import hashlib
+import itertools
 import json
 import struct
 import threading
@@ -17,7 +18,17 @@ from pathlib import Path
 
 import pytest
 
-from drivers.api import Device, DeviceState, DeviceStats, PortInfo, Setpoint, Solution, Work
+from drivers.api import (
+    Device,
+    DeviceState,
+    DeviceStats,
+    Modelled,
+    OperatingPoint,
+    PortInfo,
+    Setpoint,
+    Solution,
+    Work,
+)
 from drivers.errors import DriverError
 
 PATIENCE = 120.0
@@ -146,7 +157,21 @@ def looked_at(device: Device) -> DeviceStats:
     json.dumps(dict(stats.details))
     assert stats.claimed_hashrate >= 0
     assert stats.hardware_errors >= 0
+    assert stats.error_ratio is None or 0 <= stats.error_ratio <= 1
+    assert all(watts is None or watts >= 0 for watts in (stats.power, stats.modelled_power))
     return stats
+
+
+def points_of(device: Device) -> tuple[OperatingPoint, ...]:
+    """Return what the device can be held at, which must make sense; none of one without a model."""
+    points = tuple(device.operating_points()) if isinstance(device, Modelled) else ()
+    assert all(min(point.mhz, point.watts, point.hashrate) > 0 for point in points)
+    for slower, faster in itertools.pairwise(points):
+        assert slower.mhz < faster.mhz
+        assert slower.watts <= faster.watts
+        assert slower.hashrate <= faster.hashrate
+        assert (slower.volts or 0.0) <= (faster.volts or 0.0)
+    return points
 
 
 def poked(device: Device) -> None:
@@ -154,6 +179,7 @@ def poked(device: Device) -> None:
     device.job_changed(clean=False)
     device.job_changed(clean=True)
     looked_at(device)
+    points_of(device)
 
 
 class DriverContract(ABC):
@@ -236,6 +262,28 @@ class DriverContract(ABC):
             assert len(plugged.miner.works) == given
             plugged.device.apply(Setpoint(run=True))
             await plugged.miner.solved(5)
+
+    async def test_a_modelled_device_keeps_a_limit_in_watts_or_rests(self) -> None:
+        plugged = self.plugged()
+        device, miner = plugged.device, plugged.miner
+        points = points_of(device)
+        if not points:
+            return
+
+        wanted = points[len(points) // 2]
+        device.apply(Setpoint(run=True, watts=wanted.watts * 1.0001, reason="cap"))
+        async with running(plugged):
+            await miner.solved(5)
+            await miner.until(lambda: looked_at(device).frequency_mhz is not None)
+            stats = looked_at(device)
+            device.apply(Setpoint(run=True, watts=points[0].watts / 2, reason="cap"))
+            await miner.until(lambda: looked_at(device).state is DeviceState.IDLE)
+            resting = looked_at(device)
+
+        assert stats.frequency_mhz == pytest.approx(wanted.mhz, rel=0.02)
+        assert stats.modelled_power == pytest.approx(wanted.watts, rel=0.05)
+        assert resting.modelled_power is not None
+        assert resting.modelled_power < wanted.watts
 
     async def test_it_may_be_called_at_any_time(self) -> None:
         plugged = self.plugged()

@@ -99,6 +99,13 @@ class BitaxeControls:
         await self._reset(low=False)
         await asyncio.sleep(RESET_SETTLE)
 
+    async def set_voltage(self, volts: float) -> None:
+        """Change the core voltage while the supply is on."""
+        if self._is_safe:
+            raise RequestAbandonedError(self.name, "core voltage")
+        assert self._rail
+        await self._rail.set_voltage(volts)
+
     async def reset_chips(self) -> None:
         """Pulse the reset."""
         await self._reset(low=True)
@@ -125,7 +132,7 @@ class BitaxeControls:
         return Readings(
             temperatures=await _read_all(thermometers),
             rpm=await _read_all(tachometers),
-            watts=await reading(rail.watts()) if is_on else 0.0,
+            watts=await self._watts(rail, is_on=is_on),
             watts_are_whole=rail.watts_are_whole,
             faults=await reading(rail.faults()) or () if is_on else (),
         )
@@ -161,6 +168,12 @@ class BitaxeControls:
         uart, self._uart = self._uart, None
         if uart:
             uart.close()
+
+    async def _watts(self, rail: Rail, *, is_on: bool) -> float | None:
+        """Return what is measured; a supply that is off delivers nothing."""
+        if is_on or rail.watts_are_whole:
+            return await reading(rail.watts())
+        return 0.0 if rail.has_meter else None
 
     async def _connect(self) -> ControlChannel:
         """Open the port, write the reset at once, and learn how this firmware answers."""

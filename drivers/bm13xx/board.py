@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from drivers.bm13xx.chip import ChipSpec
 from drivers.bm13xx.controls import Wiring
 from drivers.bm13xx.power_model import PowerModel
+from drivers.bm13xx.voltage_table import VoltageTable
 from drivers.peripherals.fan_pid import FanSettings
 from drivers.peripherals.fan_watch import FanSpec
 from drivers.peripherals.sensor_watch import SensorSpec
@@ -41,9 +42,11 @@ class Board:
 
     ``frequencies`` and ``voltages`` are those its makers offer, in rising order; a setting may
     lie between. Some of its kind may have one of ``other_chips`` instead of ``chip``.
-    ``voltages`` is empty where the voltage is fixed. ``is_bus_powered``: USB feeds the chips. The
-    first of ``sensors`` is the one that the target temperature is meant for. ``options`` are
-    settings of that kind of board, with what they are when nobody says.
+    ``voltages`` is empty where the voltage is fixed. ``table`` says which voltage the chips need at
+    which frequency, None where nobody has written that down: then it is the default at all of them.
+    ``is_bus_powered``: USB feeds the chips. The first of ``sensors`` is the one that the target
+    temperature is meant for. ``options`` are settings of that kind of board, with what they are
+    when nobody says.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Board:
     default_frequency: float
     voltages: tuple[float, ...] = ()
     default_voltage: float = 0.0
+    table: VoltageTable | None = None
     baud_rate: int | None = None
     power: PowerModel
     sensors: tuple[SensorSpec, ...]

@@ -10,6 +10,7 @@ from enum import Enum, auto
 from drivers.bm13xx.frames import CommandFormat, RegisterWrite, ResponseLayout
 from drivers.bm13xx.jobs import JobFormat
 from drivers.bm13xx.pll import Pll
+from drivers.bm13xx.power_model import PowerModel
 
 RESET_BAUD_RATE = 115_200
 CHIP_ID_REGISTER = 0x00
@@ -132,8 +133,8 @@ class ChipSpec:
     ``sub_cores`` is how many versions a core hashes at a time; ``hashes_per_clock`` is what one
     whole chip does. ``slots`` are the job bytes in the order of their use. ``baud_rates`` are the
     known ones besides that after a reset, ``baud_rate`` the usual one. ``work_part`` is the part
-    of the search space after which new work should come. A register that is None is one the
-    model lacks.
+    of the search space after which new work should come. ``power`` is that of one chip, None where
+    nobody has written it down. A register that is None is one the model lacks.
     """
 
     name: str
@@ -159,6 +160,7 @@ class ChipSpec:
     nonce_offset_register: int | None = None
     hash_counter_register: int | None = None
     work_part: float = 0.45
+    power: PowerModel | None = None
 
     @property
     def most_chips(self) -> int:

@@ -4,11 +4,11 @@ One coroutine, `Bm13xxDevice.run`, does everything that takes time; what a job o
 happens in plain calls (`mining`). The board around the chips, if any, is its `Surroundings`.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from enum import Enum
 
-from drivers.api import Context, DeviceState, DeviceStats, Setpoint
-from drivers.bm13xx.bring_up import Action
+from drivers.api import Context, DeviceState, DeviceStats, OperatingPoint, Setpoint
+from drivers.bm13xx.board_power import Load
 from drivers.bm13xx.chain import Chain
 from drivers.bm13xx.chain_report import chain_details, degradation
 from drivers.bm13xx.chip import ChipSpec
@@ -17,8 +17,9 @@ from drivers.bm13xx.mining import Mining
 from drivers.bm13xx.ports import DATA, Ports
 from drivers.bm13xx.recovery import ChainSilentError, Stage
 from drivers.bm13xx.settings import LiveSettings
+from drivers.bm13xx.speed import Speed
 from drivers.bm13xx.surroundings import BareChain, Surroundings
-from drivers.bm13xx.target import Target, target_of
+from drivers.bm13xx.target import Target, operating_points
 from drivers.bm13xx.wire import Wire
 from drivers.brown_out import SupplyMemory
 from drivers.errors import DriverError, TransportLostError
@@ -30,9 +31,6 @@ from drivers.transports.side_tasks import beside
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at what the chips find and at what is wanted."""
-
-DOWN_PAUSE = 0.005
-"""Seconds between writes on the way down: nothing has to settle, and an order to stop waits."""
 
 
 class _Phase(Enum):
@@ -65,8 +63,7 @@ class Bm13xxDevice:
         self._ports = ports
         self._log = context.log
         self._clock = context.clock
-        self._board = board or BareChain(chip, chain.frequency)
-        self._setpoint = Setpoint(run=True)
+        self._board = board or BareChain(chip, chain.frequency, chain.chips)
         self._chain = Chain(
             chip,
             chips=chain.chips,
@@ -84,11 +81,20 @@ class Bm13xxDevice:
         self._wire = Wire(
             ports, on_data=self._mining.receive_data, flushed=self._chain.reader.reset
         )
+        self._speed = Speed(
+            self._chain,
+            self._board,
+            self._wire,
+            supply=self._supply,
+            yields=self._yields,
+            clock=context.clock,
+            log=context.log,
+        )
+        self._speed.ramp = chain.ramp
         self._phase = _Phase.STOPPED
         self._problem = ""
         self._starts = 0
         self._reset_for: set[int] = set()
-        self._commanded = 0.0
         self._wanted_rate = chain.baud_rate
         self._failure: Failure | None = None
 
@@ -121,15 +127,17 @@ class Bm13xxDevice:
 
     def apply(self, setpoint: Setpoint) -> None:
         """Give no more work when told to rest; all else happens at the chips' own ramp."""
-        self._setpoint = setpoint
+        self._speed.setpoint = setpoint
         if not setpoint.run:
             self._mining.stop()
+            self._board.break_off()
         if self._failure:
             self._failure.nudge()
 
     def adjust(self, settings: Mapping[str, object]) -> None:
-        """Take a new frequency, fan duty or target temperature; raise SettingError."""
+        """Take a new frequency, voltage, fan duty and so on; raise SettingError."""
         self._settings.change(settings)
+        self._speed.ramp = self._settings.chain.ramp
         self._board.settings_changed(self._settings.chain.frequency, self._settings.board)
         if "frequency" in settings:
             self._supply.forget()
@@ -137,6 +145,12 @@ class Bm13xxDevice:
         self._log.info("settings.changed", **settings)
         if self._failure:
             self._failure.nudge()
+
+    def operating_points(self) -> Sequence[OperatingPoint]:
+        """Return every speed it can be held at, the slowest first; none of unknown power."""
+        chain = self._chain
+        hashes_per_mhz = chain.spec.hashrate(1.0) * chain.chips * self._settings.chain.scale
+        return operating_points(self._board.abilities(), hashes_per_mhz)
 
     def stats(self) -> DeviceStats:
         """Return a snapshot; the hash rate is nominal: from frequency, cores and chips."""
@@ -150,7 +164,9 @@ class Bm13xxDevice:
             hardware_errors=self._chain.hardware_errors,
             temperature=board.temperature,
             power=board.power,
-            frequency_mhz=self._mhz_now() if self._phase is _Phase.MINING else None,
+            modelled_power=board.modelled_power,
+            error_ratio=self._mining.errors.ratio,
+            frequency_mhz=self._chain.mhz if self._phase is _Phase.MINING else None,
             details={
                 **chain_details(self._chain, self._mining.watchdog, reports),
                 **board.details,
@@ -166,7 +182,7 @@ class Bm13xxDevice:
         try:
             self._phase = _Phase.COOLING
             await self._board.open(failure)
-            async with beside(f"{self._name} board", self._board.watch(self._mhz_now)):
+            async with beside(f"{self._name} board", self._board.watch(self._load)):
                 try:
                     await self._board.cooled_down()
                     while True:
@@ -181,7 +197,8 @@ class Bm13xxDevice:
         """Stop everything that a plain call can stop."""
         self._board.safe_off()
         self._mining.stop()
-        self._slow_down_at_once()
+        self._speed.rests()
+        self._speed.slow_down_at_once()
         self._wire.close()
 
     async def _live_on_port(self, failure: Failure) -> None:
@@ -208,11 +225,12 @@ class Bm13xxDevice:
             return
         self._phase = _Phase.RESTING
         self._supply.rests()
+        self._speed.rests()
         reason = self._target().reason
         self._log.info("device.idle", reason=reason)
         await self._board.power_off()
-        if not self._board.can_switch_off and self._chain.mhz:
-            await self._set_frequency(failure, self._chain.spec.frequency.lowest, _always)
+        if not self._board.can_switch_off:
+            await self._speed.slow_down(failure)
         while (target := self._target()).mhz is None:
             reason = target.reason
             await failure.nudged(LOOK_EVERY)
@@ -220,11 +238,10 @@ class Bm13xxDevice:
 
     async def _start(self, failure: Failure) -> bool:
         """Bring the chips up; return False if the device is told to rest meanwhile."""
-        wanted = self._target().mhz
-        if wanted is None:
+        wanted = self._target()
+        if wanted.mhz is None:
             return False
         self._phase = _Phase.STARTING
-        self._commanded = wanted
         if not await self._bring_up(failure, wanted):
             return False
         if self._chain.unheard is not None:  # a lost byte is enough, and another start then helps
@@ -236,26 +253,22 @@ class Bm13xxDevice:
         self._announce()
         return True
 
-    async def _bring_up(self, failure: Failure, mhz: float) -> bool:
-        """Bring the chips up and ask each; return False if the device is told to rest meanwhile."""
+    async def _bring_up(self, failure: Failure, wanted: Target) -> bool:
         self._starts += 1
-        await self._board.power_on()
-        for actions in (self._noted(self._chain.bring_up(mhz)), self._chain.verify()):
-            if not await self._wire.perform(failure, actions, still=self._may_run):
-                return False
-        return True
+        return await self._speed.bring_up(failure, wanted)
 
     async def _mine(self, failure: Failure) -> Stage | None:
         """Mine; return None when told to rest, or the step that takes another start."""
         self._phase = _Phase.MINING
         while (target := self._target()).mhz is not None:
-            if not self._mining.is_on:
-                self._supply.takes_load(self._chain.mhz, nonces=self._chain.nonces)
+            if not self._mining.is_on and not self._speed.is_fall(target):
+                self._speed.begins()
                 self._mining.start()
-            if target.mhz != self._commanded:
-                await self._follow(failure, target.mhz, target.reason)
+            if not self._speed.is_reached(target):
+                await self._speed.follow(failure, target)
                 continue
             self._mining.look()
+            self._mining.errors.runs_at(self._chain.mhz, target.volts)
             stage = self._mining.watchdog.due()
             if stage and await self._recover(failure, stage):
                 return stage
@@ -265,12 +278,6 @@ class Bm13xxDevice:
         self._mining.stop()
         return None
 
-    async def _follow(self, failure: Failure, mhz: float, reason: str) -> None:
-        """Change the frequency while mining, until it is there or another one is wanted."""
-        self._log.info("frequency.changing", before=self._chain.mhz, to=mhz, reason=reason)
-        self._commanded = mhz
-        await self._set_frequency(failure, mhz, lambda: self._target().mhz == mhz)
-
     async def _recover(self, failure: Failure, stage: Stage) -> bool:
         """Take a step of recovery; return True if the chips must be brought up again."""
         self._log.warning("chain.silent", step=stage.value, chips=self._chain.chips)
@@ -278,9 +285,7 @@ class Bm13xxDevice:
             case Stage.JOB:
                 self._mining.assign()
             case Stage.RAMP:
-                lowest = self._chain.spec.frequency.lowest
-                await self._set_frequency(failure, lowest, self._may_run)
-                self._commanded = lowest  # the next look ramps up again
+                await self._speed.drop(failure)
             case Stage.RESET | Stage.REOPEN:
                 self._mining.stop()
                 await self._board.reset_chips()
@@ -317,38 +322,15 @@ class Bm13xxDevice:
         await self._board.reset_chips()
         return True
 
-    async def _set_frequency(self, failure: Failure, mhz: float, still: Callable[[], bool]) -> None:
-        longest = DOWN_PAUSE if mhz < self._chain.mhz else 1.0
-        actions = self._noted(self._chain.change_frequency(mhz))
-        await self._wire.perform(failure, actions, still=still, longest_pause=longest)
-
-    def _noted(self, actions: Iterable[Action]) -> Iterator[Action]:
-        """Yield ``actions``, each rise of the frequency being noted as it is sent."""
-        for action in actions:
-            self._supply.runs_at(self._chain.mhz, nonces=self._chain.nonces)
-            yield action
-
-    def _slow_down_at_once(self) -> None:
-        """Write the lowest frequency: all that can be done for chips that cannot be switched off.
-
-        Down in one step is harmless; it is up that needs a ramp.
-        """
-        chain = self._chain
-        if chain.mhz:
-            lowest = chain.spec.pll.nearest(chain.spec.frequency.lowest)
-            self._write(b"".join(chain.write(*write) for write in lowest.writes))
-
     # -- what is wanted and what is
 
     def _target(self) -> Target:
-        ceilings = [one for one in (self._supply.ceiling, self._yields.ceiling) if one]
-        return target_of(self._board.abilities(), self._setpoint, self._board.throttle(), ceilings)
+        return self._speed.target()
 
-    def _mhz_now(self) -> float:
-        return self._chain.mhz if self._phase in {_Phase.STARTING, _Phase.MINING} else 0.0
-
-    def _may_run(self) -> bool:
-        return self._target().mhz is not None
+    def _load(self) -> Load:
+        is_running = self._phase in {_Phase.STARTING, _Phase.MINING}
+        is_hashing = self._phase is _Phase.MINING and self._mining.has_work
+        return Load(mhz=self._chain.mhz if is_running else 0.0, is_hashing=is_hashing)
 
     def _announce(self) -> None:
         chain = self._chain
@@ -374,7 +356,3 @@ class Bm13xxDevice:
 
     def _write(self, data: bytes) -> None:
         self._wire.write(data)
-
-
-def _always() -> bool:
-    return True

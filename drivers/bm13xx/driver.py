@@ -19,6 +19,8 @@ from drivers.bm13xx.guarded_stick import GuardedStickDriver
 from drivers.bm13xx.ports import Ports, SerialPorts
 from drivers.bm13xx.resting import board_off, stick_off
 from drivers.bm13xx.settings import (
+    CHANGEABLE,
+    VOLTAGE,
     BoardSettings,
     LiveSettings,
     board_settings,
@@ -123,7 +125,10 @@ class BoardDriver:
     ) -> Bm13xxDevice:
         """Return a device on ports that are at hand; raise SettingError."""
         live = LiveSettings(
-            self.name, settings, lambda given: board_settings(self.name, given, self.board)
+            self.name,
+            settings,
+            lambda given: board_settings(self.name, given, self.board),
+            changeable=(*CHANGEABLE, *VOLTAGE) if self.board.voltages else CHANGEABLE,
         )
         assert live.board
         ports = tapped(ports, context)

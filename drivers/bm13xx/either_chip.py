@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from drivers.api import DeviceStats, Log, Setpoint
+from drivers.api import DeviceStats, Log, OperatingPoint, Setpoint
 from drivers.bm13xx.bring_up import WrongChipError
 from drivers.bm13xx.chip import ChipSpec
 from drivers.bm13xx.device import Bm13xxDevice
@@ -52,6 +52,10 @@ class EitherChipDevice:
     def adjust(self, settings: Mapping[str, object]) -> None:
         """Take new settings; raise SettingError."""
         self._device.adjust(settings)
+
+    def operating_points(self) -> Sequence[OperatingPoint]:
+        """Return every speed it can be held at."""
+        return self._device.operating_points()
 
     def stats(self) -> DeviceStats:
         """Return a snapshot."""

@@ -68,7 +68,7 @@ class EmulatedBoardSpec:
     mhz: float
     volts: float
     watts: float
-    board_watts: float = 3.4
+    board_watts: float = 3.8
     limit: float | None = None
     domains: int = 1
     phases: int = 1
@@ -157,7 +157,7 @@ BOARDS: Mapping[str, EmulatedBoardSpec] = {
             name="bitaxe-gamma-turbo",
             chips=2,
             watts=26.0,
-            board_watts=7.0,
+            board_watts=8.0,
             phases=2,
             input_volts=12.0,
             cooler=Cooler.EMC2103,
@@ -250,6 +250,7 @@ def _heat_spec(
         blown=30.0 / board.watts,
         input_volts=board.input_volts,
         board_watts=board.board_watts,
+        efficiency=0.92,
     )
     return replace(
         usual,

@@ -6,20 +6,20 @@ nobody's leave: the chips are in reset before anyone else hears of it.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from drivers.api import Context
 from drivers.bm13xx.board import Board
+from drivers.bm13xx.board_cooling import BoardCooling, limited
+from drivers.bm13xx.board_power import BoardPower, Load
 from drivers.bm13xx.controls import Controls, LiveVoltage, Readings
-from drivers.bm13xx.core_voltage import CoreVoltage
 from drivers.bm13xx.settings import BoardSettings
 from drivers.bm13xx.surroundings import BoardSnapshot
 from drivers.bm13xx.target import Abilities, Throttle
-from drivers.errors import DriverError, OverheatError, TransportLostError
+from drivers.bm13xx.voltage_table import VoltageTable, fixed, voltage_steps
+from drivers.errors import DriverError, OverheatError
 from drivers.peripherals.errors import RequestAbandonedError
-from drivers.peripherals.fan_pid import FULL, FanPid
-from drivers.peripherals.heat_limits import Limits, lowest_of
-from drivers.peripherals.sensor_watch import SensorSpec, Trip
+from drivers.peripherals.fan_pid import FULL
+from drivers.peripherals.sensor_watch import Trip
 from drivers.peripherals.thermal_guard import Running, ThermalGuard, Tripped
 from drivers.transports.errors import PortOpenError
 from drivers.transports.failure import Failure
@@ -31,11 +31,9 @@ READ_EVERY = 1.0
 JUDGE_EVERY = 0.5
 """Seconds between two verdicts: readings that do not come must be missed in time."""
 
-HEADROOM = 10.0
-"""Degrees below its throttle limit at which a fan holds a sensor that has no target of its own."""
-
-MODEL_STEP = 0.05
-"""Share by which the measured power must differ before the model is corrected."""
+VOLTAGE_STEP = 0.025
+VOLTAGE_PAUSE = 0.01
+"""The core voltage of running chips moves in steps: volts, and seconds between them."""
 
 
 class BoardTrippedError(OverheatError):
@@ -68,24 +66,20 @@ class GuardedBoard:
         self._controls = controls
         self._log = context.log
         self._clock = context.clock
-        sensors = tuple(_limited(spec, settings.max_temperature) for spec in board.sensors)
+        sensors = tuple(limited(spec, settings.max_temperature) for spec in board.sensors)
         self._sensors = {spec.name: spec for spec in sensors}
         self._guard = ThermalGuard(sensors, board.fans, throttle=board.throttle)
-        self._pids = _pids(board, sensors, settings.target_temperature)
+        self._cooling = BoardCooling(board, settings, sensors, asked=self._is_asked)
         self._seen: set[str] = set()
-        self._core = CoreVoltage(settings.voltage, mhz)
-        self._abilities = Abilities(
-            mhz=mhz,
-            least_mhz=board.frequency.lowest,
-            volts=settings.voltage,
-            power=board.power,
+        self._power = BoardPower(
+            board.power, self._table(mhz), mhz=mhz, least_mhz=board.frequency.lowest
         )
         self._verdict: Running | Tripped = Running()
         self._readings = Readings()
-        self._duty = FULL
-        self._fan_failed = False
-        self._mhz_now: Callable[[], float] = _at_rest
+        self._load: Callable[[], Load] = Load
         self._is_on = False
+        self._is_switching = False
+        self._is_broken_off = False
         self._was_reached = False
         self._switched = 0
         self._failure: Failure | None = None
@@ -99,12 +93,12 @@ class GuardedBoard:
         except PortOpenError:
             self._was_reached = False  # nobody to be made safe
             raise
-        self._duty = FULL
+        self._cooling.duty = FULL
         self._take(await self._controls.read(), self._switched)
 
-    async def watch(self, mhz_now: Callable[[], float]) -> None:
+    async def watch(self, load: Callable[[], Load]) -> None:
         """Read, judge and cool until cancelled."""
-        self._mhz_now = mhz_now
+        self._load = load
         async with beside("board judge", self._judge_on()):
             await self._read_on()
 
@@ -120,11 +114,17 @@ class GuardedBoard:
         self._guard.restart(self._clock.monotonic())
         self._verdict = Running()
 
-    async def power_on(self) -> None:
+    async def power_on(self) -> bool:
         """Switch the chips on and let the guard judge them from now on."""
-        if self._is_on:
-            return
-        await self._switch_on(lambda: self._controls.power_on(self._core.volts))
+        if not self._is_on:
+            await self._switch_on(lambda: self._controls.power_on(self._power.volts))
+        return self._is_on
+
+    def break_off(self) -> None:
+        """Put chips that are just being switched on back into reset."""
+        if self._is_switching:
+            self._is_broken_off = True
+            self._controls.safe_off()
 
     async def reset_chips(self) -> None:
         """Pulse the reset; the diodes read garbage meanwhile."""
@@ -136,19 +136,34 @@ class GuardedBoard:
         self._let_go()
         await self._controls.power_off()
 
+    @property
+    def volts(self) -> float:
+        """Return the core voltage in force, or that the chips are switched on with."""
+        return self._power.volts
+
+    async def set_voltage(self, volts: float, *, still: Callable[[], bool]) -> bool:
+        """Move the core voltage of running chips, in steps, as long as ``still`` holds."""
+        if volts == self._power.volts:
+            return True
+        for step in voltage_steps(self._power.volts, volts, VOLTAGE_STEP) if self._is_on else ():
+            if not still():
+                return False
+            await self._move_voltage(step)
+        self._power.volts = volts
+        if self._is_on:
+            self._log.debug("voltage.changed", volts=volts)
+        return True
+
     def settings_changed(self, mhz: float, settings: BoardSettings | None) -> None:
         """Take a new frequency, core voltage, fan duty and target temperature."""
         assert settings
-        if settings.target_temperature != self._settings.target_temperature:
-            sensors = tuple(self._sensors.values())
-            self._pids = _pids(self._board, sensors, settings.target_temperature)
+        self._cooling.settings_changed(settings)
         self._settings = settings
-        self._core.want(settings.voltage, mhz, is_on=self._is_on)
-        self._abilities = replace(self._abilities, mhz=self._core.mhz, volts=self._core.volts)
+        self._power.settings_changed(mhz, self._table(mhz))
 
     def abilities(self) -> Abilities:
         """Return what the board can do, its power as far as it was measured."""
-        return self._abilities
+        return self._power.abilities
 
     def throttle(self) -> Throttle:
         """Return what heat allows now."""
@@ -161,18 +176,19 @@ class GuardedBoard:
         """Return what is to be told of the board."""
         readings, verdict = self._readings, self._verdict
         waiting = verdict.waiting_for if isinstance(verdict, Tripped) else ""
-        measured = readings.watts if self._was_reached else None
+        power = self._measured_watts() if self._was_reached else None
         return BoardSnapshot(
             temperature=self._hottest(),
-            power=self._watts() if self._was_reached else None,
+            power=power,
+            modelled_power=self._modelled_watts(),
             waiting_for=f"cooling down after a trip: {waiting}" if waiting else "",
             details={
                 "board": self._board.name,
                 "temperatures": dict(readings.temperatures),
-                "fan_percent": round(self._duty, 1),
+                "fan_percent": round(self._cooling.duty, 1),
                 "fan_rpm": dict(readings.rpm),
-                "voltage": self._core.volts if self._is_on else 0.0,
-                "power_source": "modelled" if measured is None else "measured",
+                "voltage": self._power.volts if self._is_on else 0.0,
+                "power_source": "modelled" if power is None else "measured",
                 "throttle_steps": verdict.steps if isinstance(verdict, Running) else 0,
                 "trip": verdict.trip.reason if isinstance(verdict, Tripped) else "",
                 **(readings.measured if self._was_reached else {}),
@@ -207,25 +223,12 @@ class GuardedBoard:
             try:
                 self._take(await self._controls.read(), switched)
                 await self._cool()
-                await self._follow_voltage()
             except RequestAbandonedError:
                 return  # it is being switched off
             except DriverError as error:
                 self._lost(error)
                 return
             await asyncio.sleep(READ_EVERY)
-
-    async def _follow_voltage(self) -> None:
-        """Move the core voltage of running chips to the one wanted, once it is its turn."""
-        volts = self._core.due(self._mhz_now()) if self._is_on else None
-        if volts is None or not isinstance(self._controls, LiveVoltage):
-            return
-        await self._controls.set_voltage(volts)
-        self._core.reached(volts)
-        self._abilities = replace(self._abilities, mhz=self._core.mhz, volts=volts)
-        self._log.info("voltage.changed", volts=volts)
-        if self._failure:
-            self._failure.nudge()
 
     async def _judge_on(self) -> None:
         while True:
@@ -265,40 +268,22 @@ class GuardedBoard:
                 self._seen.add(name)
         for fan in self._board.fans:
             rpm = readings.rpm.get(fan.name)
-            self._guard.fan(now, fan.name, duty=self._duty, rpm=rpm)
+            self._guard.fan(now, fan.name, duty=self._cooling.duty, rpm=rpm)
         if self._is_on and switched == self._switched:
             if readings.faults:
                 self._guard.fault(now, "regulator", ", ".join(readings.faults))
-            self._guard.load(now, watts=self._watts(), duty=self._duty)
-            self._correct_model()
+            measured = self._measured_watts()
+            watts = self._modelled_watts() if measured is None else measured
+            self._guard.load(now, watts=watts, duty=self._cooling.duty)
+            self._power.measured(self._load(), measured)
 
     async def _cool(self) -> None:
-        duty = self._wanted_duty(self._clock.monotonic())
-        is_news = abs(duty - self._duty) >= 1.0 or (duty == FULL) != (self._duty == FULL)
-        if not is_news and not self._fan_failed:
-            return
-        try:
-            await self._controls.set_fan(duty)
-        except (TransportLostError, RequestAbandonedError):
-            raise
-        except DriverError as error:  # tried again at the next look; the watches judge the rest
-            if not self._fan_failed:
-                self._log.warning("fan.failed", error=str(error))
-            self._fan_failed = True
-            return
-        self._duty, self._fan_failed = duty, False
-
-    def _wanted_duty(self, now: float) -> float:
-        wanted = [
-            pid.update(now, self._readings.temperatures.get(name))
-            for name, pid in self._pids.items()
-            if self._is_asked(name)
-        ]
-        verdict, fixed = self._verdict, self._settings.fan
-        if isinstance(verdict, Tripped):
-            return FULL
-        duty = max(wanted, default=FULL) if fixed is None else fixed
-        return min(max(duty, verdict.least_duty), FULL)
+        now, readings = self._clock.monotonic(), self._readings
+        problem = await self._cooling.cool(
+            self._controls, readings.temperatures.get, self._verdict, now
+        )
+        if problem:
+            self._log.warning("fan.failed", error=problem)
 
     def _is_asked(self, name: str) -> bool:
         """Tell whether a sensor has a say in the fan: it must be there, and work now."""
@@ -310,12 +295,18 @@ class GuardedBoard:
         """Let the board be switched on and judge it from then; raise what happens meanwhile."""
         assert self._failure
         self._failure.check()
+        self._is_switching, self._is_broken_off = True, False
         try:
             await switch()
         except RequestAbandonedError:
             self._failure.check()  # why it was abandoned tells more
-            raise
+            if not self._is_broken_off:
+                raise
+        finally:
+            self._is_switching = False
         self._failure.check()
+        if self._is_broken_off:
+            return
         self._guard.power_on(self._clock.monotonic())
         self._is_on = True
         self._switched += 1
@@ -327,23 +318,32 @@ class GuardedBoard:
 
     # -- power and temperature
 
-    def _watts(self) -> float:
-        """Return the watts of the whole board, as far as possible measured."""
-        power, readings = self._board.power, self._readings
-        if not self._is_on:
-            return power.fixed
-        if readings.watts is None:
-            return power.watts_at(self._mhz_now(), self._core.volts)
-        return readings.watts + (0.0 if readings.watts_are_whole else power.fixed)
+    def _measured_watts(self) -> float | None:
+        """Return the watts of the whole board as measured, None where nothing measures them."""
+        watts = self._readings.watts
+        is_whole = watts is None or self._readings.watts_are_whole
+        return watts if is_whole else (watts or 0.0) + self._board.power.fixed
 
-    def _correct_model(self) -> None:
-        """Let what is measured correct the model that a limit in watts is kept by."""
-        modelled = self._board.power.watts_at(self._mhz_now(), self._core.volts)
-        if self._readings.watts is None or not self._mhz_now():
-            return
-        error = min(max(self._watts() / modelled, 0.5), 2.0)
-        if abs(error / self._abilities.model_error - 1) > MODEL_STEP:
-            self._abilities = replace(self._abilities, model_error=error)
+    def _modelled_watts(self) -> float:
+        return self._power.modelled(self._load() if self._is_on else Load())
+
+    def _table(self, mhz: float) -> VoltageTable:
+        """Return the core voltage at each frequency, where it can follow that of running chips."""
+        table = self._settings.table
+        return table if isinstance(self._controls, LiveVoltage) else fixed(table.volts_at(mhz))
+
+    async def _move_voltage(self, volts: float) -> None:
+        """Set the core voltage of running chips; raise what else happens meanwhile."""
+        assert self._failure
+        assert isinstance(self._controls, LiveVoltage)
+        self._failure.check()
+        try:
+            await self._controls.set_voltage(volts)
+        except RequestAbandonedError:
+            self._failure.check()  # why it was abandoned tells more
+            raise
+        self._power.volts = volts
+        await self._failure.pause(VOLTAGE_PAUSE)
 
     def _hottest(self) -> float | None:
         """Return the temperature nearest to its limit."""
@@ -368,24 +368,3 @@ class GuardedBoard:
             value is not None and value <= self._sensors[name].limits.resume
             for name, value in read.items()
         )
-
-
-def _limited(spec: SensorSpec, max_temperature: float | None) -> SensorSpec:
-    """Return the sensor with the user's limit, if that is lower than the board's."""
-    if max_temperature is None:
-        return spec
-    return replace(spec, limits=lowest_of(spec.limits, Limits.around(max_temperature)))
-
-
-def _pids(board: Board, sensors: tuple[SensorSpec, ...], target: float) -> dict[str, FanPid]:
-    """Return a control loop for every sensor: the first holds ``target``, the others headroom."""
-    loops = {}
-    for spec in sensors:
-        headroom = spec.limits.throttle - HEADROOM
-        wanted = min(target, headroom) if spec is sensors[0] else headroom
-        loops[spec.name] = FanPid(replace(board.cooling, target=wanted))
-    return loops
-
-
-def _at_rest() -> float:
-    return 0.0

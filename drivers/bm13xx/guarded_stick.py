@@ -11,7 +11,14 @@ from drivers.bm13xx.device import Bm13xxDevice
 from drivers.bm13xx.either_chip import EitherChipDevice
 from drivers.bm13xx.guarded_board import GuardedBoard
 from drivers.bm13xx.resting import board_off
-from drivers.bm13xx.settings import AUTO, CHANGEABLE, BoardSettings, LiveSettings, board_settings
+from drivers.bm13xx.settings import (
+    AUTO,
+    CHANGEABLE,
+    VOLTAGE,
+    BoardSettings,
+    LiveSettings,
+    board_settings,
+)
 from drivers.brown_out import SupplyMemory
 from drivers.errors import SettingError
 from drivers.transports.bridge_ports import BridgePort
@@ -75,7 +82,7 @@ class GuardedStickDriver:
             self.name,
             settings,
             lambda given: board_settings(self.name, given, self.board),
-            changeable=(*CHANGEABLE, "voltage"),
+            changeable=(*CHANGEABLE, *VOLTAGE),
         )
         assert live.board
         chips = self._chips(live.board)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from drivers.api import Context
 from drivers.bm13xx.chain import Chain, ChipSolution
+from drivers.bm13xx.error_watch import ErrorWatch
 from drivers.bm13xx.recovery import Watchdog
 from drivers.bm13xx.ticket import HASHES_PER_DIFFICULTY
 from drivers.low_yield import YieldWatch
@@ -21,6 +22,7 @@ class Mining:
         yields: YieldWatch,
     ) -> None:
         self.watchdog = Watchdog()
+        self.errors = ErrorWatch()
         self.yields = yields
         self.is_on = False
         self.has_work = False
@@ -76,6 +78,7 @@ class Mining:
         if self._chain.record(found, difficulty, self._clock.monotonic()):
             self.watchdog.found()
             return
+        self.errors.erred()
         nonce = f"{found.solution.nonce:08x}"
         self._log.debug("nonce.invalid", nonce=nonce, chip=found.chip, core=found.core)
 
@@ -86,6 +89,7 @@ class Mining:
         now = self._clock.monotonic()
         self.watchdog.expect(now, pace)
         self.yields.expect(now, pace, chain.nonces)
+        self.errors.expect(now, pace)
 
     def _stop_timer(self) -> None:
         if self._timer:

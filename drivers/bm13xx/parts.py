@@ -155,9 +155,18 @@ class Rail(Protocol):
         """Return the measured power."""
         ...
 
+    async def set_voltage(self, volts: float) -> None:
+        """Change the voltage, per chip, while the output is on; a fixed one stays as it is."""
+        ...
+
     @property
     def watts_are_whole(self) -> bool:
         """Tell whether `watts` is that of the whole board."""
+        ...
+
+    @property
+    def has_meter(self) -> bool:
+        """Tell whether anything measures `watts`."""
         ...
 
     @property
@@ -196,6 +205,7 @@ class Tps546Rail:
     """A supply that can be switched and that tells its faults, power and temperature."""
 
     watts_are_whole = False
+    has_meter = True
 
     def __init__(self, part: Tps546, domains: int) -> None:
         self._part = part
@@ -210,6 +220,10 @@ class Tps546Rail:
     async def turn_on(self, volts: float) -> None:
         """Switch the output on and make sure of it."""
         await self._part.turn_on(volts * self._domains)
+
+    async def set_voltage(self, volts: float) -> None:
+        """Change the voltage of all domains together."""
+        await self._part.set_voltage(volts * self._domains)
 
     async def turn_off(self) -> None:
         """Switch the output off."""
@@ -249,6 +263,7 @@ class Ds4432uRail:
     """A supply that can be lowered, but not switched off: reset must do."""
 
     watts_are_whole = True
+    has_meter = True
 
     def __init__(self, part: Ds4432u, meter: Ina260, lowest: float) -> None:
         self._part = part
@@ -261,6 +276,10 @@ class Ds4432uRail:
         await self.turn_off()
 
     async def turn_on(self, volts: float) -> None:
+        """Set the voltage."""
+        await self._part.set_voltage(volts)
+
+    async def set_voltage(self, volts: float) -> None:
         """Set the voltage."""
         await self._part.set_voltage(volts)
 
@@ -299,6 +318,7 @@ class PinsRail:
     """A supply that can be switched and tells nothing."""
 
     watts_are_whole = False
+    has_meter = False
 
     def __init__(self, pins: Pins, numbers: tuple[int, ...], pause: float) -> None:
         self._pins = pins
@@ -315,6 +335,9 @@ class PinsRail:
         for number in self._numbers:
             await self._pins.set_pin(number, high=True)
             await asyncio.sleep(self._pause)
+
+    async def set_voltage(self, volts: float) -> None:
+        """Do nothing: it is fixed."""
 
     async def turn_off(self) -> None:
         """Switch the supply off, pin by pin, in reverse order."""

@@ -15,13 +15,16 @@ class PowerModel:
     mhz: float
     volts: float
 
-    def watts_at(self, mhz: float, volts: float) -> float:
-        """Return the watts at a frequency and core voltage."""
-        return self.fixed + self._per_mhz(volts) * mhz
+    def watts_at(self, mhz: float, volts: float, *, error: float = 1.0) -> float:
+        """Return the watts at a frequency and core voltage; chips draw ``error`` times as much."""
+        return self.fixed + self.core_watts(mhz, volts) * error
 
-    def mhz_at(self, watts: float, volts: float) -> float:
-        """Return the frequency that takes ``watts``; negative if even none takes more."""
-        return (watts - self.fixed) / self._per_mhz(volts)
+    def core_watts(self, mhz: float, volts: float) -> float:
+        """Return what the chips draw."""
+        return (self.watts - self.fixed) * (volts / self.volts) ** 2 * mhz / self.mhz
 
-    def _per_mhz(self, volts: float) -> float:
-        return (self.watts - self.fixed) * (volts / self.volts) ** 2 / self.mhz
+    def of_chips(self, count: int) -> "PowerModel":
+        """Return the model of ``count`` times as much."""
+        return PowerModel(
+            watts=self.watts * count, fixed=self.fixed * count, mhz=self.mhz, volts=self.volts
+        )

@@ -41,6 +41,7 @@ class QaxeControls:
         self._channel: QaxeChannel | None = None
         self._uart: Uart | None = None
         self._is_safe = True
+        self._made_safe = asyncio.Event()
         self._is_lost = False
         self._supply = False
         self._fan = 100.0
@@ -60,10 +61,11 @@ class QaxeControls:
     async def power_on(self, volts: float) -> None:  # noqa: ARG002 - it is fixed
         """Switch the supply on and reset the chips."""
         self._is_safe, self._supply = False, True
+        self._made_safe.clear()
         await self.set_fan(self._fan)
         if self._wiring.has_power_on:
             await self._ask(Operation.POWER_ON)
-        await asyncio.sleep(POWER_SETTLE)
+        await self._settle("power on")
         state = await self._state()
         if not state.power_good:
             raise PeripheralError(self.name, "supply switched on, but it is not good")
@@ -72,9 +74,7 @@ class QaxeControls:
     async def reset_chips(self) -> None:
         """Pulse the reset."""
         await self._ask(Operation.RESET)
-        await asyncio.sleep(POWER_SETTLE)
-        if self._is_safe:
-            raise RequestAbandonedError(self.name, "reset")
+        await self._settle("reset")
 
     async def power_off(self) -> None:
         """Switch the supply off."""
@@ -105,6 +105,7 @@ class QaxeControls:
         """Give up what is under way and write the shutdown."""
         if self._channel and not self._is_safe:
             self._is_safe, self._supply = True, False
+            self._made_safe.set()
             self._channel.abandon()
             self._channel.send_now(Operation.SHUTDOWN)
 
@@ -140,6 +141,15 @@ class QaxeControls:
         channel.attach(self._uart)
         self._channel, self._is_lost, self._supply = channel, False, False
         await self._shut_down()
+
+    async def _settle(self, name: str) -> None:
+        """Let the board's long pause pass; raise RequestAbandonedError if it is made safe."""
+        try:
+            async with asyncio.timeout(POWER_SETTLE):
+                await self._made_safe.wait()
+        except TimeoutError:
+            return
+        raise RequestAbandonedError(self.name, name)
 
     async def _shut_down(self) -> None:
         await self._ask(Operation.SHUTDOWN)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from drivers.bm13xx.board import Board, Range
 from drivers.bm13xx.chip import RESET_BAUD_RATE, ChipSpec
 from drivers.bm13xx.stick import Stick
+from drivers.bm13xx.voltage_table import PointsError, VoltageTable, fixed, parsed_points
 from drivers.brown_out import LONGEST_RETRY, SupplySettings
 from drivers.errors import SettingError
 from drivers.low_yield import YieldSettings
@@ -25,10 +26,11 @@ _SUPPLY = (
     "brown_out_step",
     "brown_out_retry",
 )
-_CHAIN = ("chips", "frequency", "baud_rate", "scale", "nonces_per_second", *_YIELD)
-_BOARD = ("voltage", "fan", "target_temperature", "max_temperature")
+_CHAIN = ("chips", "frequency", "baud_rate", "scale", "nonces_per_second", "ramp", *_YIELD)
+_BOARD = ("voltage", "points", "fan", "target_temperature", "max_temperature")
 
 _STEP = Range(lowest=6.25, default=25.0, highest=200.0)
+_RAMP = Range(lowest=0.0, default=0.0, highest=3600.0)
 _YIELD_WINDOW = Range(lowest=1.0, default=300.0, highest=86_400.0)
 
 
@@ -38,7 +40,8 @@ class ChainSettings:
 
     ``chips``: how many there should be. ``frequency``: MHz. ``scale``: 1 for real chips, for
     emulated ones what their hash rate is multiplied by. ``nonces_per_second``: how often each
-    chip should report, or up to twice that. ``supply`` and ``yields``: what is done about
+    chip should report, or up to twice that. ``ramp``: seconds that it should take at least from
+    rest to full speed. ``supply`` and ``yields``: what is done about
     brown-outs and about chips that find too little.
     """
 
@@ -47,6 +50,7 @@ class ChainSettings:
     baud_rate: int
     scale: float = 1.0
     nonces_per_second: float = 1.0
+    ramp: float = 0.0
     supply: SupplySettings = field(default_factory=SupplySettings)
     yields: YieldSettings = field(default_factory=YieldSettings)
 
@@ -55,19 +59,24 @@ class ChainSettings:
 class BoardSettings:
     """How a board is run: core voltage, ``fan`` in percent (None: by temperature), temperatures.
 
+    ``table`` is the core voltage at each frequency, the same at all where ``voltage`` was given.
     ``max_temperature`` lowers the temperature at which the board is switched off, None leaves it.
     ``options`` are those of the kind of board.
     """
 
-    voltage: float
+    voltage: float | None = None
+    table: VoltageTable
     fan: float | None = None
     target_temperature: float
     max_temperature: float | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-CHANGEABLE = ("frequency", "fan", "target_temperature")
-"""What may be set anew while a device runs; the core voltage only where the board can."""
+CHANGEABLE = ("frequency", "fan", "target_temperature", "ramp")
+"""What may be set anew while a device runs, anywhere."""
+
+VOLTAGE = ("voltage", "points")
+"""What may be set anew where the core voltage can change while the chips run."""
 
 SettingsReader = Callable[[Mapping[str, object]], tuple[ChainSettings, BoardSettings | None]]
 """Reads all settings of a device, those of a board if it has one; raises SettingError."""
@@ -117,16 +126,20 @@ def board_settings(
     supply = _SUPPLY if is_on_usb else ()
     reader = _Reader(driver, settings, (*_CHAIN, *_BOARD, *board.options, *supply))
     baud_rate = board.baud_rate or board.chip.baud_rate
-    chain = _chain(reader, board.chip, board.chips, board.frequency, baud_rate)
+    voltage = _voltage(reader, board)
+    points = _points(reader, board)
+    frequency = board.frequency
+    if points:
+        frequency = replace(frequency, default=points.highest_mhz, highest=points.highest_mhz)
+    chain = _chain(reader, board.chip, board.chips, frequency, baud_rate)
     if is_on_usb:
         chain = _on_usb(reader, chain, board.frequency, is_bus_powered=board.is_bus_powered)
-    volts = board.voltages or (board.default_voltage,)
+    table = points or board.table or fixed(board.default_voltage)
     target = board.cooling.target
     lowest_trip = min(sensor.limits.trip for sensor in board.sensors)
     return chain, BoardSettings(
-        voltage=reader.number(
-            "voltage", Range(lowest=volts[0], default=board.default_voltage, highest=volts[-1]), "V"
-        ),
+        voltage=voltage,
+        table=table if voltage is None else fixed(voltage),
         fan=reader.percent("fan"),
         target_temperature=reader.number(
             "target_temperature", Range(lowest=20.0, default=target, highest=lowest_trip), "degrees"
@@ -136,6 +149,23 @@ def board_settings(
         ),
         options={name: reader.text(name, usual) for name, usual in board.options.items()},
     )
+
+
+def _voltage(reader: "_Reader", board: Board) -> float | None:
+    volts = board.voltages or (board.default_voltage,)
+    return reader.optional("voltage", Range(lowest=volts[0], default=0.0, highest=volts[-1]), "V")
+
+
+def _points(reader: "_Reader", board: Board) -> VoltageTable | None:
+    """Return the user's own table, None without one."""
+    given = reader.points(board)
+    if given is None:
+        return None
+    if not board.voltages:
+        raise reader.problem("points", "the core voltage of this board cannot be set")
+    if reader.is_given("voltage"):
+        raise reader.problem("points", "says the voltage at each frequency: leave out voltage")
+    return VoltageTable(points=given)
 
 
 def stick_settings(driver: str, settings: Mapping[str, object], stick: Stick) -> ChainSettings:
@@ -150,6 +180,7 @@ def _chain(
 ) -> ChainSettings:
     scale = reader.number("scale", Range(lowest=1e-12, default=1.0, highest=1.0))
     return ChainSettings(
+        ramp=reader.number("ramp", _RAMP, "s"),
         chips=reader.whole("chips", chips, 1, chip.most_chips),
         frequency=reader.number("frequency", frequency, "MHz"),
         baud_rate=reader.baud_rate(chip, baud_rate),
@@ -205,6 +236,27 @@ class _Reader:
     def optional(self, name: str, limits: Range, unit: str) -> float | None:
         given = self._settings.get(name, AUTO)
         return None if given == AUTO else self._within(name, given, limits, unit)
+
+    def points(self, board: Board) -> tuple[tuple[float, float], ...] | None:
+        """Return pairs of MHz and volts that ``board`` can do, None if there are none."""
+        if not self.is_given("points"):
+            return None
+        frequency, volts = board.frequency, board.voltages or (board.default_voltage,)
+        given = self.text("points", AUTO)
+        try:
+            points = parsed_points(given)
+        except PointsError as error:
+            raise self.problem("points", str(error)) from error
+        for mhz, core in points:
+            self._within("points", mhz, frequency, "MHz")
+            self._within("points", core, Range(lowest=volts[0], default=0, highest=volts[-1]), "V")
+        return points
+
+    def is_given(self, name: str) -> bool:
+        return self._settings.get(name, AUTO) != AUTO
+
+    def problem(self, name: str, text: str) -> SettingError:
+        return SettingError(self._driver, name, text)
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:
         limits = Range(lowest=least, default=default, highest=most)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from drivers.api import Log
+from drivers.bm13xx.board_power import Load
 from drivers.bm13xx.settings import BoardSettings
 from drivers.bm13xx.stick import PinReset, Stick
 from drivers.bm13xx.surroundings import BoardSnapshot
@@ -22,6 +23,8 @@ RISE = 0.03
 
 class StickBoard:
     """`Surroundings` of a stick's chips. Where the pins cannot be driven, it goes on without."""
+
+    volts = 0.0
 
     def __init__(self, stick: Stick, port: BridgePort, log: Log, *, mhz: float) -> None:
         self._reset = stick.reset
@@ -38,25 +41,29 @@ class StickBoard:
     async def open(self, failure: Failure) -> None:
         """Do nothing: the pins come with the port."""
 
-    async def watch(self, mhz_now: Callable[[], float]) -> None:
+    async def watch(self, load: Callable[[], Load]) -> None:
         """Watch nothing: there is no sensor."""
 
     async def cooled_down(self) -> None:
         """Wait for nothing."""
 
-    async def power_on(self) -> None:
+    async def power_on(self) -> bool:
         """Reset the chips, so that they are at their first baud rate; raise TransportLostError."""
         if (reset := self._reset) is None:
-            return
+            return True
         for levels, seconds in (
             (reset.run, RISE),
             (reset.hold, reset.low),
             (reset.run, reset.settle),
         ):
             if not await self._drive(reset, levels):
-                return
+                return True
             await asyncio.sleep(seconds)
         self._resets += 1
+        return True
+
+    def break_off(self) -> None:
+        """Do nothing: it takes a second, and chips without work hardly take power."""
 
     async def reset_chips(self) -> None:
         """Put the chips into reset; `power_on` follows."""
@@ -66,6 +73,10 @@ class StickBoard:
         """Hold the chips in reset, if that can be done; raise TransportLostError."""
         if self._reset is not None:
             await self._drive(self._reset, self._reset.hold)
+
+    async def set_voltage(self, volts: float, *, still: Callable[[], bool]) -> bool:  # noqa: ARG002 - a trimmer sets it
+        """Do nothing."""
+        return True
 
     def settings_changed(self, mhz: float, settings: BoardSettings | None) -> None:  # noqa: ARG002 - there is no board
         """Take a new frequency."""

@@ -29,8 +29,12 @@ async def test_every_board_mines_and_is_off_afterwards(driver: str, emulated: st
     assert stats.hardware_errors == 0
     assert stats.details["chips"] == BOARDS[driver].chips
     assert stats.temperature == pytest.approx(heat.die, abs=15)
-    assert stats.power is not None
-    assert 2 < stats.power < BOARDS[driver].power.watts
+    assert stats.modelled_power is not None
+    assert 2 < stats.modelled_power < BOARDS[driver].power.watts
+    if stats.details["power_source"] == "measured":
+        assert stats.power == pytest.approx(stats.modelled_power, rel=0.15)
+    else:
+        assert stats.power is None
     assert rig.emulated.chain.dead
     assert rig.log.named("board.safe"), rig.log.events
     assert not rig.log.named("board.unsafe")

@@ -1,4 +1,8 @@
-"""Bitaxe Gamma: one BM1370."""
+"""Bitaxe Gamma: one BM1370.
+
+Source of the voltages below the default: the presets of another firmware for it,
+Advanced-Crypto-Services/acs-esp-miner main/tasks/power_management_task.c ("quiet" and "balanced").
+"""
 
 from dataclasses import replace
 
@@ -8,6 +12,7 @@ from drivers.bm13xx.boards import bitaxe
 from drivers.bm13xx.chips.bm1370 import BM1370
 from drivers.bm13xx.parts import Emc2101Part, Tps546Part
 from drivers.bm13xx.power_model import PowerModel
+from drivers.bm13xx.voltage_table import VoltageTable
 from drivers.peripherals.tps546_settings import FIVE_VOLTS
 
 BITAXE_GAMMA = Board(
@@ -19,6 +24,7 @@ BITAXE_GAMMA = Board(
     default_frequency=525.0,
     voltages=bitaxe.BM1370_VOLTS,
     default_voltage=1.15,
+    table=VoltageTable(points=((400.0, 1.00), (490.0, 1.09), (525.0, 1.15))),
     power=PowerModel(watts=19.0, fixed=5.0, mhz=525.0, volts=1.15),
     sensors=(bitaxe.DIE, bitaxe.BOARD, bitaxe.REGULATOR),
     fans=(bitaxe.FAN,),

@@ -1,4 +1,7 @@
-"""Bitaxe Gamma Turbo: two BM1370 at 12 V, a diode in each."""
+"""Bitaxe Gamma Turbo: two BM1370 at 12 V, a diode in each.
+
+Its voltage is the same at every frequency: nobody has written down what less would do.
+"""
 
 from dataclasses import replace
 

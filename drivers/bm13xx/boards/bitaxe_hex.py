@@ -1,4 +1,7 @@
-"""Bitaxe Hex: six BM1366 in three voltage domains at 12 V."""
+"""Bitaxe Hex: six BM1366 in three voltage domains at 12 V.
+
+Its voltage is the same at every frequency: nobody has written down what less would do.
+"""
 
 from drivers.bm13xx.bitaxe_controls import BitaxeWiring
 from drivers.bm13xx.board import Board

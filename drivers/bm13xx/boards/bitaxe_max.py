@@ -1,4 +1,7 @@
-"""Bitaxe Max: one BM1397."""
+"""Bitaxe Max: one BM1397.
+
+Its voltage is the same at every frequency: two firmwares do not agree on what it needs.
+"""
 
 from drivers.bm13xx.bitaxe_controls import BitaxeWiring
 from drivers.bm13xx.board import Board

@@ -12,6 +12,7 @@ from drivers.bm13xx.chip import (
 from drivers.bm13xx.frames import COMMANDS, ResponseLayout
 from drivers.bm13xx.jobs import FullHeaderJob
 from drivers.bm13xx.pll import FACTORY_PLL
+from drivers.bm13xx.power_model import PowerModel
 
 _CLOCK = ((0x3C, 0x80008540), (0x3C, 0x80008020))  # core registers 5: clock select, 0: delay
 _CORES_ON = (0x3C, 0x800082AA)  # core register 2
@@ -53,4 +54,6 @@ BM1366 = ChipSpec(
     baud_rates=(BaudRate(rate=1_000_000, before=((0x28, 0x11300200),)),),
     baud_rate=1_000_000,
     hash_counter_register=0x8C,
+    # Source: what ESP-Miner's self-test expects of a Bitaxe Ultra, less its 5 W.
+    power=PowerModel(watts=7.0, fixed=0.0, mhz=485.0, volts=1.2),
 )

@@ -12,6 +12,7 @@ from drivers.bm13xx.chip import (
 from drivers.bm13xx.frames import COMMANDS, ResponseLayout
 from drivers.bm13xx.jobs import FullHeaderJob
 from drivers.bm13xx.pll import ESP_MINER_PLL
+from drivers.bm13xx.power_model import PowerModel
 
 _CLOCK = ((0x3C, 0x80008B00), (0x3C, 0x8000800C))  # core registers 0B: clock select, 0: delay
 
@@ -51,4 +52,6 @@ BM1370 = ChipSpec(
     baud_rate=1_000_000,
     hash_count=HashCount(margin=268),  # Source: ESP-Miner
     hash_counter_register=0x8C,
+    # Source: what ESP-Miner's self-test expects of a Bitaxe Gamma, less its 5 W.
+    power=PowerModel(watts=14.0, fixed=0.0, mhz=525.0, volts=1.15),
 )

@@ -4,6 +4,7 @@ from drivers.bm13xx.chip import BaudRate, ChipSpec, Do, FrequencyRange, NonceFie
 from drivers.bm13xx.frames import COMMANDS, ResponseLayout
 from drivers.bm13xx.jobs import MidstateJob
 from drivers.bm13xx.pll import POST2_BELOW_POST1, SearchedPll
+from drivers.bm13xx.power_model import PowerModel
 
 BM1397 = ChipSpec(
     name="BM1397",
@@ -51,4 +52,6 @@ BM1397 = ChipSpec(
     hash_count=None,
     # Source: ESP-Miner's test_timeout.c.
     work_part=0.75,
+    # Source: what ESP-Miner's self-test expects of a Bitaxe Max, less the board's 2 W.
+    power=PowerModel(watts=10.0, fixed=0.0, mhz=425.0, volts=1.4),
 )
