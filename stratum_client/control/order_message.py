@@ -118,6 +118,22 @@ def order_in(message: bytes, keys: Mapping[str, Key]) -> CurtailOrder:
     return order
 
 
+def signed_order(fields: Mapping[str, object], key: str, sign: Callable[[bytes], bytes]) -> bytes:
+    """Return the message of an order with these keys; raise ValueError if it would be refused.
+
+    ``sign`` is given the signed bytes and returns the signature.
+    """
+    text = json.dumps(fields, ensure_ascii=False).encode()
+    last = f"{key} {sign(SIGNED_PREFIX + text).hex()}".encode()
+    if not re.fullmatch(_LAST_LINE, last):
+        raise ValueError("a key's name is made of letters, digits, -, _ and .")
+    _order(text, key, "")
+    message = text + b"\n" + last
+    if len(message) > MAX_MESSAGE:
+        raise ValueError(f"it is longer than {MAX_MESSAGE} bytes")
+    return message
+
+
 def _malformed(problem: str) -> RefusedOrderError:
     return RefusedOrderError(Refusal.MALFORMED, problem)
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from stratum_client.config import DeviceConfig
 from stratum_client.config_arguments import PoolArguments, parse_device
+from stratum_client.config_power import WATTS
 from stratum_client.errors import ConfigError
+from stratum_client.setting_kinds import read_value
 from stratum_client.units import UnitError, parse_duration
 
 
@@ -127,6 +129,34 @@ def duration(text: str) -> float:
         return parse_duration(text)
     except UnitError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_curtail_arguments(group: "argparse._MutuallyExclusiveGroup") -> None:
+    """Declare what may be ordered."""
+    group.add_argument("--idle", action="store_true", help="rest")
+    group.add_argument("--power", metavar="POWER", type=_watts, help="at most so much, as in 400W")
+    group.add_argument(
+        "--percent", metavar="PERCENT", type=_percent, help="at most so much of full power"
+    )
+
+
+def _watts(text: str) -> float:
+    try:
+        found = read_value(WATTS, text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'"{text}" is no power, as in 400W or 1.2kW') from error
+    assert isinstance(found, float)
+    return found
+
+
+def _percent(text: str) -> float:
+    try:
+        found = float(text.removesuffix("%"))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number from 0 to 100') from error
+    if not 0 <= found <= 100:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number from 0 to 100')
+    return found
 
 
 def _mebibytes(text: str) -> int:

@@ -2,7 +2,7 @@
 
 import argparse
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from stratum_client.api.control_client import devices_at
 from stratum_client.verbs.arguments import duration
@@ -66,6 +66,11 @@ def _pause(options: argparse.Namespace) -> int:
         return EXIT_OK
     tell(str(result.get("reason")))
     told_if_not_durable(result)
+    return seen_idle(options, names, began)
+
+
+def seen_idle(options: argparse.Namespace, names: Sequence[str], began: float) -> int:
+    """Wait for devices to rest, since ``began`` on the monotonic clock; return the exit code."""
     awake = _awake_after(options, set(names), began)
     if awake:
         complain(f"told to rest, but not idle yet: {', '.join(sorted(awake))}")
