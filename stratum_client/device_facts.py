@@ -1,7 +1,7 @@
 """What the governor has to know of the devices, gathered from what they tell and were seen to do.
 
 A device without a power model is known by what was seen since the daemon's start: the highest
-frequency, the most watts and the hash rate at them.
+frequency, the most watts and the hash rate at them. So is what any device takes at rest.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ class _Seen:
     mhz: float = 0.0
     watts: float = 0.0
     hashrate: float = 0.0
+    rest_watts: float | None = None
     is_known: bool = False
 
 
@@ -42,12 +43,17 @@ class FactsBook:
             seen.mhz = max(seen.mhz, stats.frequency_mhz or 0.0)
             seen.hashrate = max(seen.hashrate, stats.claimed_hashrate)
             seen.watts = max(seen.watts, stats.power or 0.0)
+        if stats.state is DeviceState.IDLE and stats.power is not None:
+            # the least: it may still be on its way down
+            least = stats.power if seen.rest_watts is None else seen.rest_watts
+            seen.rest_watts = min(least, stats.power)
         most = OperatingPoint(mhz=seen.mhz, watts=seen.watts, hashrate=seen.hashrate)
         return DeviceFacts(
             name=device.name,
             points=tuple(point for point in device.operating_points() if _is_sane(point)),
             seen=most if seen.watts and seen.hashrate else None,
             full_mhz=seen.mhz or None,
+            rest_watts=seen.rest_watts or 0.0,
             is_here=stats.state is not DeviceState.ABSENT,
             is_known=seen.is_known,
         )
@@ -66,6 +72,7 @@ def _differs(old: DeviceFacts, new: DeviceFacts) -> bool:
         or any(map(_is_far, old.points, new.points))
         or not _is_near(old.full_mhz, new.full_mhz)
         or not _is_near(_watts_seen(old), _watts_seen(new))
+        or not _is_near(old.rest_watts, new.rest_watts)
     )
 
 

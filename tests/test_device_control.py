@@ -33,6 +33,7 @@ class ObedientDevice:
         self.setpoint = Setpoint(run=True)
         self.points: list[OperatingPoint] = []
         self.is_here = True
+        self.rest_watts: float | None = None
         self.told: list[Setpoint] = []
         self.rests = False
         self.slow = slow
@@ -62,7 +63,8 @@ class ObedientDevice:
             return DeviceStats(state=DeviceState.ABSENT)
         idle = not self.setpoint.run and not self.slow
         state = DeviceState.IDLE if idle else DeviceState.MINING
-        return DeviceStats(state=state, reason=self.setpoint.reason if idle else "")
+        reason, power = (self.setpoint.reason, self.rest_watts) if idle else ("", None)
+        return DeviceStats(state=state, reason=reason, power=power)
 
 
 class Bench:
@@ -494,6 +496,20 @@ async def test_a_board_that_comes_gets_its_part_and_one_that_goes_leaves_it() ->
         bench.clock.now += CALM
         bench.control._changed.set()
         await until(lambda: watts(bench) == [0, 24])
+
+
+async def test_what_a_board_is_seen_to_take_at_rest_is_counted() -> None:
+    bench = with_boards()
+    bench.cpu.rest_watts = bench.gamma.rest_watts = 5.0
+    await bench.control.state(order(Limit(rig_watts=7.5)))
+    before = watts(bench)
+
+    async with controlling(bench):
+        bench.clock.now += 1
+        bench.control._changed.set()
+        await until(lambda: watts(bench) == [0, 0])
+
+    assert sorted(map(float, before)) == [0, 7.5]  # type: ignore[arg-type]  # both have watts
 
 
 async def test_a_device_that_nobody_has_seen_yet_rests_while_power_is_dealt_out() -> None:

@@ -36,6 +36,8 @@ FEWEST_POINTS = 16
 SLACK = 1e-9
 """The part of a budget by which rounding may overstep it."""
 
+_LEAST = 1e-6  # watts: no point is for nothing
+
 Plan = tuple[OperatingPoint | None, ...]
 
 
@@ -93,8 +95,9 @@ def most_efficient(points: Sequence[OperatingPoint]) -> OperatingPoint | None:
 class Dealing:
     """One budget and those it is for; ``ladders`` are the `usable` points of each device.
 
-    ``bonus`` is what each is worth, in H/s, for running at all; it may be negative. ``bound`` is
-    what no plan exceeds, in hash rate and bonus together.
+    ``budget`` is for those that run; who rests takes ``rest`` watts besides, which it no longer
+    does beside its points. ``bonus`` is what each is worth, in H/s, for running at all; it may be
+    negative. ``bound`` is what no plan exceeds, in hash rate and bonus together.
     """
 
     def __init__(
@@ -103,14 +106,15 @@ class Dealing:
         budget: float,
         *,
         bonus: Sequence[float] = (),
+        rest: Sequence[float] = (),
     ) -> None:
-        extra = bonus or [0.0] * len(ladders)
+        extra, saved = bonus or [0.0] * len(ladders), rest or [0.0] * len(ladders)
         self._budget = budget * (1 + SLACK)
         self._points = [
             (None, *(point for point in points if point.hashrate + more > 0))
             for points, more in zip(ladders, extra, strict=True)
         ]
-        self._full = list(map(_rungs, self._points, extra))
+        self._full = list(map(_rungs, self._points, extra, saved))
         most = max(MOST_POINTS // max(len(ladders), 1), FEWEST_POINTS)
         self._thin = [_thinned(rungs, most) for rungs in self._full]
         self._rungs = list(map(_Rungs.some, self._full, self._thin))
@@ -188,10 +192,10 @@ class Dealing:
         return rungs.rates[reached] - rungs.rates[rung], -number, reached
 
 
-def _rungs(points: Sequence[OperatingPoint | None], bonus: float) -> _Rungs:
-    """Return watts and worth of each point, the first being rest."""
+def _rungs(points: Sequence[OperatingPoint | None], bonus: float, rest: float) -> _Rungs:
+    """Return watts beyond those of rest, and worth, of each point; the first is rest."""
     return _Rungs(
-        tuple(point.watts if point else 0.0 for point in points),
+        tuple(max(point.watts - rest, _LEAST) if point else 0.0 for point in points),
         tuple(point.hashrate + bonus if point else 0.0 for point in points),
     )
 

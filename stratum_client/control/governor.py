@@ -64,13 +64,15 @@ class DeviceFacts:
 
     ``points`` are those of its own power model, the last is full speed. Of a device without one,
     ``seen`` is the most it was seen to take, and ``full_mhz`` the highest frequency it was seen at.
-    ``is_here``: it is plugged in; ``is_known``: it has been seen mining.
+    ``rest_watts`` is what it was seen to take at rest. ``is_here``: it is plugged in; ``is_known``:
+    it has been seen mining.
     """
 
     name: str
     points: tuple[OperatingPoint, ...] = ()
     seen: OperatingPoint | None = None
     full_mhz: float | None = None
+    rest_watts: float = 0.0
     is_here: bool = True
     is_known: bool = True
 
@@ -198,11 +200,13 @@ class _Dealer:
         self._watts = budget.watts * correction
         self._before = before
         self._now = now
+        self._rest: dict[str, float] = {}
 
     def deal(
         self, devices: Sequence[DeviceFacts], own: Mapping[str, Sequence[_Part]]
     ) -> Mapping[str, Decision]:
         """Return what each device may do; ``own`` is what is stated of each alone."""
+        self._rest = {device.name: device.rest_watts for device in devices if device.is_here}
         decided = {}
         choices: dict[str, tuple[OperatingPoint, ...]] = {}
         modelled = {device.name for device in devices if device.points}
@@ -213,7 +217,8 @@ class _Dealer:
             if limit.run and device.is_here and (points := self._points(device)):
                 choices[device.name] = _within(points, limit) if device.points else points
         planned = self._planned(choices)
-        watts = _shared_out(planned, choices, self._watts)
+        resting = (rest for name, rest in self._rest.items() if not planned.get(name))
+        watts = _shared_out(planned, choices, self._watts - sum(resting))
         for name, point in planned.items():
             dealt = watts.get(name) if name in modelled else None
             decided[name] = self._dealt(name, own[name], choices[name], point, dealt)
@@ -255,7 +260,8 @@ class _Dealer:
         elif not choices:
             return _decision(parts)  # its own limit is too low for it: it rests by itself
         else:
-            note = TOO_LITTLE if choices[0].watts > self._watts else SHED
+            others = sum(self._rest.values()) - self._rest[name]
+            note = TOO_LITTLE if choices[0].watts > self._watts - others else SHED
             decision = _decision([*parts, _Part(claim, IDLE, note)])
         return replace(decision, planned=point, dealt_at=dealt_at)
 
@@ -265,7 +271,12 @@ class _Dealer:
         """Return a point for each device: as before where that is about as good as can be."""
         bonus = {name: self._bonus(name, points) for name, points in choices.items()}
         fresh = {name: () if self._must_rest(name) else points for name, points in choices.items()}
-        dealing = Dealing(list(fresh.values()), self._watts, bonus=list(bonus.values()))
+        dealing = Dealing(
+            list(fresh.values()),
+            self._watts - sum(self._rest.values()),
+            bonus=list(bonus.values()),
+            rest=[self._rest[name] for name in fresh],
+        )
         kept = self._kept(choices)
         if kept is not None and _worth(kept, bonus) >= dealing.bound * (1 - WORTH):
             return kept
@@ -299,7 +310,8 @@ class _Dealer:
             if not same and self._before.get(name, UNBOUND).shed_at is None:
                 return None
             kept[name] = same[0] if same else None
-        spent = sum(point.watts for point in kept.values() if point)
+        running = {name: point.watts for name, point in kept.items() if point}
+        spent = sum((self._rest | running).values())
         return kept if spent <= self._watts * (1 + SLACK) else None
 
     def _must_rest(self, name: str) -> bool:

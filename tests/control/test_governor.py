@@ -117,6 +117,17 @@ def test_a_correction_is_of_the_watts_dealt_out() -> None:
     assert {d.stated for d in found.values()} == {"at most 60 W of the whole rig"}
 
 
+def test_what_devices_take_at_rest_is_not_there_for_others() -> None:
+    facts = [replace(one, rest_watts=2.0) for one in four_boards()]
+
+    found = decide(of(claim(Limit(rig_watts=40))), facts, NOW)
+
+    assert resting(found) == ["c", "d"]
+    assert dealt(found) == pytest.approx(40 - 2 * 2, abs=0.01)
+    nothing_left = decide(of(claim(Limit(rig_watts=7))), facts, NOW)
+    assert resting(nothing_left) == ["a", "b", "c", "d"]
+
+
 def test_more_than_all_take_leaves_all_at_full_speed() -> None:
     found = decide(of(claim(Limit(rig_watts=500))), four_boards(), NOW)
 
@@ -268,6 +279,7 @@ FACTS = st.lists(
         points=st.sampled_from([(), board(6, 12, 1000), board(1, 20, 900, volts=0.5, steps=4)]),
         seen=st.none() | st.just(OperatingPoint(mhz=500, watts=25, hashrate=800)),
         full_mhz=st.none() | st.just(500.0),
+        rest_watts=st.sampled_from([0.0, 0.0, 2.0]),
         is_here=st.sampled_from([True, True, True, False]),
         is_known=st.booleans(),
     ),
@@ -300,11 +312,13 @@ def power(decisions: Mapping[str, Decision], facts: Sequence[DeviceFacts]) -> fl
     total = 0.0
     for one in facts:
         found = decisions[one.name]
-        if not found.limit.run or not one.is_here:
+        if not one.is_here:
             continue
-        if one.points:
+        if not found.limit.run:
+            total += one.rest_watts
+        elif one.points:
             within = [p.watts for p in one.points if allows(found.limit, Limit(watts=p.watts))]
-            total += max(within, default=0.0)
+            total += max(within, default=one.rest_watts)
         elif one.seen:
             total += one.seen.watts
         else:
@@ -321,12 +335,13 @@ def test_watts_of_the_rig_are_never_exceeded_by_any_device(
 
     of_rig = [c for c in of(*claims).claims if not c.device and c.limit.run and c.holds(NOW)]
     hard = [c.limit.rig_watts for c in of_rig if c.limit.rig_watts is not None]
+    at_rest = sum(one.rest_watts for one in facts if one.is_here)
     if hard:
-        assert power(found, facts) <= min(hard) * correction * (1 + 1e-6)
+        assert power(found, facts) <= max(min(hard) * correction * (1 + 1e-6), at_rest)
     full = sum(one.points[-1].watts for one in facts if one.points and one.is_here)
     for share in [c.limit.share for c in of_rig if c.limit.share is not None]:
         modelled = [one for one in facts if one.points]
-        assert power(found, modelled) <= share * full * correction * (1 + 1e-6)
+        assert power(found, modelled) <= max(share * full * correction * (1 + 1e-6), at_rest)
 
 
 @FEW
@@ -400,7 +415,8 @@ def test_a_budget_holds_at_each_step_whatever_was_before(
     for watts, passed in steps:
         now += passed
         before = decide(of(claim(Limit(rig_watts=watts))), facts, now, before=before)
-        assert power(before, facts) <= watts * (1 + 1e-6) + 1e-9
+        at_rest = sum(one.rest_watts for one in facts if one.is_here)
+        assert power(before, facts) <= max(watts * (1 + 1e-6), at_rest) + 1e-9
 
 
 @FEW
