@@ -33,6 +33,7 @@ VERBS = {
     "curtail": "limit the power of the rig by an order: curtail --power 400W --until 18:00",
     "config": "write a first configuration, check and show one, explain its keys",
     "service": "let systemd run the daemon: service install|remove|status",
+    "tune": "show what boards are tuned for and what was learnt; tune for something else",
     "schedule": "show when the rig may run: schedule show --days 14, schedule test --at TIME",
     "doctor": "check what is there to mine with, and say what puts it right",
     "record": "mine as run does, and record what passes, for replay and bug reports",

@@ -324,4 +324,5 @@ class Daemon:
             stats=stats,
             decision=self.control.decision(device.name),
             power=Metered.of(reading, now) if reading else None,
+            tuning=self.site.tuner.note(device.name),
         )

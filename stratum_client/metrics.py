@@ -22,6 +22,7 @@ from prometheus_client.registry import Collector
 from drivers.api import DeviceState
 from stratum_client.control.claims import Level
 from stratum_client.control.order_answers import BOUNDS, OrderStats
+from stratum_client.control.tuning_views import Phase
 from stratum_client.pool_roles import PoolRole
 from stratum_client.stats import Metered, NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 
@@ -209,7 +210,27 @@ def _device_samples(device: NamedDevice) -> Iterator[_Sample]:
         yield _gauge(f"device_{name}", text, value, **labels)
     yield from _power_samples("device_", device.power, labels)
     yield from _limit_samples(device)
+    yield from _tuning_samples(device)
     yield from _detail_samples(device)
+
+
+def _tuning_samples(device: NamedDevice) -> Iterator[_Sample]:
+    labels, note = {"device": device.name}, device.tuning
+    if note is None:
+        return
+    for phase in Phase:
+        text = "1 for what the device's tuner is at."
+        yield _gauge("device_tuner_phase", text, note.phase is phase, **labels, phase=str(phase))
+    yield _counter("device_tuner_steps_total", "Steps of the tuner.", note.steps, **labels)
+    best = note.best
+    joules = best.joules_per_terahash if best else None
+    per_hash = None if joules is None else joules * 1e-12
+    for name, text, value in (
+        ("hertz", "Clock that was found best.", best.mhz * _MHZ if best else None),
+        ("joules_per_hash", "Energy of a hash there.", per_hash),
+        ("error_ratio", "Share of errors there.", best.error_ratio if best else None),
+    ):
+        yield _gauge(f"device_tuned_{name}", text, value, **labels)
 
 
 def _limit_samples(device: NamedDevice) -> Iterator[_Sample]:

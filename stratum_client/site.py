@@ -13,12 +13,16 @@ from stratum_client.api.control_lines import Handler
 from stratum_client.boot import Boot, this_boot
 from stratum_client.config import Config
 from stratum_client.control.io.mqtt_link import MqttLink
+from stratum_client.control.power import Reading
 from stratum_client.curtail_desk import CurtailDesk
 from stratum_client.curtail_requests import CurtailRequests
 from stratum_client.device_control import DeviceControl
 from stratum_client.meter_desk import MeterDesk
 from stratum_client.restart_desk import RestartDesk, left_in
+from stratum_client.state_file import StateFile
 from stratum_client.supervise import SupervisedDevice, kept_running
+from stratum_client.tune_results import FILE_NAME as TUNING_FILE_NAME
+from stratum_client.tuner_desk import TunerDesk
 from stratum_client.window_desk import WindowDesk
 
 
@@ -85,16 +89,30 @@ class Site:
         self._requests = CurtailRequests(
             self.curtail, link=self.link, timezone=config.rig.timezone, log=log_for("orders")
         )
+        self.tuner = TunerDesk(
+            config,
+            control=control,
+            devices=devices,
+            watts_of=self._watts_of,
+            file=StateFile(state_dir / TUNING_FILE_NAME) if state_dir else None,
+            clock=clock,
+            log=log_for("tuner"),
+        )
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """Return the handler of each request."""
-        return {**self.windows.handlers, **self._requests.handlers}
+        return {**self.windows.handlers, **self._requests.handlers, **self.tuner.handlers}
 
     def configure(self, config: Config) -> None:
         """Take over what a reload has brought; windows are told by `Reload` itself."""
         self._restarts.configure(config)
         self.meters.configure(config)
+        self.tuner.configure(config)
+
+    def _watts_of(self, device: str) -> Reading | None:
+        power = self.meters.power
+        return power.devices.get(device) if power else None
 
     async def run(self) -> None:
         """Follow all of it until cancelled."""
@@ -102,6 +120,7 @@ class Site:
             "restarts": self._restarts.run,
             "meters": self.meters.run,
             "orders": self.curtail.run,
+            "tuner": self.tuner.run,
         }
         if self.link:
             parts["mqtt"] = self.link.run

@@ -8,6 +8,7 @@ from drivers.api import DeviceStats
 from stratum_client.control.claims import UNBOUND, Claim, Decision
 from stratum_client.control.order_answers import OrderStats
 from stratum_client.control.power import CapHeld, Reading, Source
+from stratum_client.control.tuning_views import TuningNote
 from stratum_client.job import Fate
 from stratum_client.log_lines import utc
 from stratum_client.pool_roles import PoolRole
@@ -150,6 +151,7 @@ class NamedDevice:
     counts: ShareCounts
     decision: Decision = UNBOUND
     power: Metered | None = None
+    tuning: TuningNote | None = None
 
     def json(self) -> dict[str, object]:
         """Return the device as docs/control.md describes it."""
@@ -168,6 +170,7 @@ class NamedDevice:
             "power": self.power.json() if self.power else None,
             "frequency_mhz": stats.frequency_mhz,
             "limit": self._limit_json(),
+            "tuning": self.tuning.json() if self.tuning else None,
             "details": dict(stats.details),
         }
 

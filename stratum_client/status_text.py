@@ -237,5 +237,7 @@ def _device_text(device: NamedDevice) -> str:
         parts.append(f"{stats.power:.1f} W")
     if stats.frequency_mhz is not None:
         parts.append(f"{stats.frequency_mhz:.0f} MHz")
+    if device.tuning:
+        parts.append(f"tuner {device.tuning.phase}: {printable(device.tuning.text, 100)}")
     parts += [f"{name} {text}" for name, value in stats.details.items() if (text := _detail(value))]
     return " · ".join(parts)

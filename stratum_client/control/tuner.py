@@ -95,7 +95,7 @@ class BoardTuner:
             if self._search:
                 self._advance(view)
         if not self._has_settled(view, view.look):
-            return self._advice(Phase.SETTLING, words.settling(self._aim), wait=None)
+            return self._at_work()
         self._evidence.add(view.look)
         if self._search:
             return self._looked(view)
