@@ -52,8 +52,9 @@ COARSE = 2.0**-33
 """So few hashes that sixteen boards need little of this machine, and enough for nonces."""
 
 FULL_WATTS = 45.0
-SETTINGS: Mapping[str, object] = {"frequency": 625.0, "voltage": 1.22}
-"""What makes each of them a board of 45 W."""
+POINTS = "400:1.0,500:1.09,625:1.22"
+SETTINGS: Mapping[str, object] = {"points": POINTS}
+"""What makes each of them a board of 45 W, with a table of voltages."""
 
 ALL_MHZ = tuple(400.0 + 6.25 * step for step in range(37))
 ALL_VOLTS = tuple(1.0 + 0.005 * step for step in range(51))

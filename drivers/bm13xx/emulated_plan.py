@@ -59,7 +59,8 @@ class Plan:
         single = [strip.worth for strip in self._space.strips(1)]
         affordable = self.rate * _ROUND_TIME / max(sum(single), 1.0)
         self._batches = _batches(model, chips[0], job, int(affordable))
-        column = sum(single) / max(len(single), 1) * len(self._batches[0])
+        self._together = len(self._batches[0])
+        column = sum(single) / max(len(single), 1) * self._together
         width = int(self.rate * _STRIP_TIME / column) if column else 1
         self._strips = _scattered(self._space.strips(max(1, min(width, _WIDEST))))
         self.dearest = max((self._cost(strip) for strip in self._strips), default=0.0)
@@ -114,7 +115,7 @@ class Plan:
         )
 
     def _cost(self, strip: Strip) -> float:
-        return strip.worth * len(self._batches[0])
+        return strip.worth * self._together
 
 
 def _ticket_bits(job: EmulatedJob, chips: Sequence[EmulatedChip]) -> int:
@@ -136,7 +137,7 @@ def _batches(
     return VersionBatches(mask, model.sub_cores, 1 << together.bit_length() - 1)
 
 
-def _scattered(strips: list[Strip]) -> list[Strip]:
+def _scattered(strips: Sequence[Strip]) -> list[Strip]:
     """Return the strips in an order in which neighbours come at different times."""
     places = sorted(range(len(strips)), key=lambda place: place * _GOLDEN % 1.0)
     return [strips[place] for place in places]

@@ -17,7 +17,8 @@ from drivers.transports.uart import Uart
 
 _SUFFIXES = ("", "+control")
 _FAULTS = {item.name for item in fields(Faults)}
-_OWN = _FAULTS | {"ambient", "time_constant"}
+_OWN = _FAULTS | {"ambient", "time_constant", "spread"}
+_USUAL_SPREAD = 0.08
 
 
 def can_emulate(name: str) -> bool:
@@ -119,8 +120,9 @@ def plugged_in(
 ) -> tuple[InProcessPorts, Mapping[str, object]]:
     """Return the ports of the emulated device called ``name``, and the settings left for a driver.
 
-    Settings of the emulator itself (faults, ambient, time_constant) are taken out, its scale is
-    put in. Raises SettingError, also for a device of fewer than ``ports`` ports.
+    Settings of the emulator itself (faults, ambient, time_constant, and ``spread``: how far boards
+    of a kind may differ in power) are taken out, its scale is put in. Raises SettingError, also for
+    a device of fewer than ``ports`` ports.
     """
     own = {key: value for key, value in settings.items() if key in _OWN}
     faults = {key: str(value) for key, value in own.items() if key in _FAULTS}
@@ -132,11 +134,19 @@ def plugged_in(
         faults=parse_faults(faults),
         ambient=number_setting(settings, "ambient"),
         time_constant=number_setting(settings, "time_constant"),
+        spread=_spread(settings),
     )
     if ports > 1 and not device.has_control:
         raise SettingError("emulated", name, "it has no control port, which a board needs")
     left = {key: value for key, value in settings.items() if key not in own}
     return InProcessPorts(device), {**left, "scale": device.chain.scale}
+
+
+def _spread(settings: Mapping[str, object]) -> float:
+    given = number_setting(settings, "spread")
+    if given is not None and not 0 <= given <= 0.5:
+        raise SettingError("emulated", "spread", f"must be 0 to 0.5, not {given:g}")
+    return _USUAL_SPREAD if given is None else given
 
 
 def whole_setting(settings: Mapping[str, object], name: str) -> int | None:

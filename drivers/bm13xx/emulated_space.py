@@ -13,6 +13,7 @@ exactly once before the first repeats.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from drivers.bm13xx.emulated_models import NonceFields
@@ -69,37 +70,47 @@ class NonceSpace:
         place = nonce % self._lane_size
         return [w for w in self._walks if (place - w.first) % self._lane_size < w.count]
 
-    def strips(self, widest: int) -> list[Strip]:
+    def strips(self, widest: int) -> tuple[Strip, ...]:
         """Return all columns with work for anybody, at most ``widest`` in a strip."""
-        worth = self._column_worth()
-        strips: list[Strip] = []
-        column = 0
-        while column < _ALL_COLUMNS:
-            end = column
-            while end < min(column + widest, _ALL_COLUMNS) and worth[end]:
-                end += 1
-            if end > column:
-                strips.append(Strip(column, end - column, sum(worth[column:end])))
-            column = max(end, column + 1)
-        return strips
+        return _strips(self._fields, self._cores, tuple(self._walks), widest)
 
-    def _column_worth(self) -> list[float]:
-        worth = [0.0] * _ALL_COLUMNS
-        around = self._lane_size // _COLUMN
-        for walk in self._walks:
-            each = walk.share * self._cores
-            left, at = min(walk.count, self._lane_size), walk.first
-            if left >= _ALL_COLUMNS * _COLUMN:
-                rounds, left = divmod(left, _ALL_COLUMNS * _COLUMN)
-                worth = [value + rounds * each for value in worth]
-            while left > 0:
-                step = min(left, _COLUMN - at % _COLUMN)
-                for lane in range(self._fields.lanes):
-                    column = (at // _COLUMN % around + lane * around) % _ALL_COLUMNS
-                    worth[column] += step / _COLUMN * each
-                left -= step
-                at += step
-        return worth
+
+@lru_cache(maxsize=256)
+def _strips(
+    fields: NonceFields, cores: int, walks: tuple[Walk, ...], widest: int
+) -> tuple[Strip, ...]:
+    """Return the strips, which are the same for job after job: hence the cache."""
+    worth = _column_worth(fields, cores, walks)
+    strips: list[Strip] = []
+    column = 0
+    while column < _ALL_COLUMNS:
+        end = column
+        while end < min(column + widest, _ALL_COLUMNS) and worth[end]:
+            end += 1
+        if end > column:
+            strips.append(Strip(column, end - column, sum(worth[column:end])))
+        column = max(end, column + 1)
+    return tuple(strips)
+
+
+def _column_worth(fields: NonceFields, cores: int, walks: tuple[Walk, ...]) -> list[float]:
+    worth = [0.0] * _ALL_COLUMNS
+    lane_size = (1 << fields.walk_bits) // fields.lanes
+    around = lane_size // _COLUMN
+    for walk in walks:
+        each = walk.share * cores
+        left, at = min(walk.count, lane_size), walk.first
+        if left >= _ALL_COLUMNS * _COLUMN:
+            rounds, left = divmod(left, _ALL_COLUMNS * _COLUMN)
+            worth = [value + rounds * each for value in worth]
+        while left > 0:
+            step = min(left, _COLUMN - at % _COLUMN)
+            for lane in range(fields.lanes):
+                column = (at // _COLUMN % around + lane * around) % _ALL_COLUMNS
+                worth[column] += step / _COLUMN * each
+            left -= step
+            at += step
+    return worth
 
 
 @dataclass(slots=True)

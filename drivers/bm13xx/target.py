@@ -1,8 +1,10 @@
 """How fast a device should run: what it is set to, and every limit on that. Pure."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from drivers.api import OperatingPoint, Setpoint
 from drivers.bm13xx.power_model import PowerModel
@@ -55,15 +57,20 @@ class Abilities:
 
     def speeds(self) -> tuple[float, ...]:
         """Return the frequencies to choose from, the slowest first, the last being full speed."""
-        first, last = math.floor(self.least_mhz / STEP) + 1, math.ceil(self.mhz / STEP)
-        between = (number * STEP for number in range(first, last))
-        return tuple(dict.fromkeys((min(self.least_mhz, self.mhz), *between, self.mhz)))
+        return _speeds(min(self.least_mhz, self.mhz), self.mhz)
 
     def mhz_within(self, watts: float) -> float:
         """Return the highest frequency that takes no more than ``watts``; 0 if none does."""
-        return max(
-            (mhz for mhz in self.speeds() if self.watts_at(mhz) <= watts + _SAME), default=0.0
-        )
+        speeds = self.speeds()
+        count = bisect_right(speeds, watts + _SAME, key=self.watts_at)
+        return speeds[count - 1] if count else 0.0
+
+
+@lru_cache(maxsize=64)
+def _speeds(least: float, most: float) -> tuple[float, ...]:
+    """Return ``least``, the multiples of `STEP` above it, and ``most``."""
+    between = range(math.floor(least / STEP) + 1, math.ceil(most / STEP))
+    return tuple(dict.fromkeys((least, *(number * STEP for number in between), most)))
 
 
 def operating_points(abilities: Abilities, hashes_per_mhz: float) -> tuple[OperatingPoint, ...]:
