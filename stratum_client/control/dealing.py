@@ -13,8 +13,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import combinations, pairwise
-from math import isfinite
+from itertools import combinations
+from math import inf, isfinite
 
 from drivers.api import OperatingPoint
 
@@ -50,15 +50,17 @@ class _Rungs:
 
     def some(self, numbers: Sequence[int]) -> "_Rungs":
         """Return those of these numbers."""
+        if len(numbers) == len(self.watts):
+            return self
         watts, rates = self.watts, self.rates
-        return _Rungs(tuple(watts[n] for n in numbers), tuple(rates[n] for n in numbers))
+        return _Rungs(tuple([watts[n] for n in numbers]), tuple([rates[n] for n in numbers]))
 
 
 _Step = tuple[float, int, int, float, float]
 """From one point of a device's hull to the next: hash rate per watt, the number of the device, that
 of the rung it leads to, the watts and the hash rate it adds."""
 
-RATIO, DEVICE, TO = 0, 1, 2
+RATIO, DEVICE, TO, WATTS, GAIN = range(5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +81,25 @@ def usable(points: Iterable[OperatingPoint]) -> tuple[OperatingPoint, ...]:
 
     Such as make no sense are left out.
     """
-    sane = (p for p in points if isfinite(p.watts) and isfinite(p.hashrate) and p.watts > 0)
+    given = tuple(points)
+    if _is_ascending(given):
+        return given
+    sane = (p for p in given if isfinite(p.watts) and isfinite(p.hashrate) and p.watts > 0)
     found: list[OperatingPoint] = []
     for point in sorted(sane, key=lambda p: (p.watts, -p.hashrate, p.mhz)):
         if point.hashrate > (found[-1].hashrate if found else 0.0):
             found.append(point)
     return tuple(found)
+
+
+def _is_ascending(points: Iterable[OperatingPoint]) -> bool:
+    """Return whether points are `usable` as they are, as most are."""
+    watts = rate = 0.0
+    for point in points:
+        if not (watts < point.watts < inf and rate < point.hashrate < inf):
+            return False
+        watts, rate = point.watts, point.hashrate
+    return True
 
 
 def most_efficient(points: Sequence[OperatingPoint]) -> OperatingPoint | None:
@@ -111,7 +126,7 @@ class Dealing:
         extra, saved = bonus or [0.0] * len(ladders), rest or [0.0] * len(ladders)
         self._budget = budget * (1 + SLACK)
         self._points = [
-            (None, *(point for point in points if point.hashrate + more > 0))
+            (None, *(points if more >= 0 else (p for p in points if p.hashrate + more > 0)))
             for points, more in zip(ladders, extra, strict=True)
         ]
         self._full = list(map(_rungs, self._points, extra, saved))
@@ -194,10 +209,10 @@ class Dealing:
 
 def _rungs(points: Sequence[OperatingPoint | None], bonus: float, rest: float) -> _Rungs:
     """Return watts beyond those of rest, and worth, of each point; the first is rest."""
-    return _Rungs(
-        tuple(max(point.watts - rest, _LEAST) if point else 0.0 for point in points),
-        tuple(point.hashrate + bonus if point else 0.0 for point in points),
-    )
+    watts = [point.watts - rest for point in points if point]
+    if watts and watts[0] < _LEAST:
+        watts = [max(value, _LEAST) for value in watts]
+    return _Rungs((0.0, *watts), (0.0, *[point.hashrate + bonus for point in points if point]))
 
 
 def _thinned(rungs: _Rungs, most: int) -> list[int]:
@@ -206,26 +221,23 @@ def _thinned(rungs: _Rungs, most: int) -> list[int]:
     if last < most:
         return list(range(last + 1))
     kept = {1 + round(n * (last - 1) / (most - 2)) for n in range(most - 1)}
-    best = max(range(1, last + 1), key=lambda n: rungs.rates[n] / rungs.watts[n])
-    return [0, *sorted(kept | {best})]
+    ratios = [rate / watts for rate, watts in zip(rungs.rates[1:], rungs.watts[1:], strict=True)]
+    return [0, *sorted(kept | {1 + ratios.index(max(ratios))})]
 
 
 def _steps(device: int, rungs: _Rungs) -> list[_Step]:
     """Return the steps of a device's upper hull, which get ever less efficient."""
-    hull: list[int] = [0]
-    for rung in range(1, len(rungs.watts)):
-        while len(hull) > 1 and _ratio(rungs, hull[-2], hull[-1]) <= _ratio(rungs, hull[-1], rung):
-            hull.pop()
-        hull.append(rung)
     watts, rates = rungs.watts, rungs.rates
-    return [
-        (_ratio(rungs, low, high), device, high, watts[high] - watts[low], rates[high] - rates[low])
-        for low, high in pairwise(hull)
-    ]
-
-
-def _ratio(rungs: _Rungs, low: int, high: int) -> float:
-    return (rungs.rates[high] - rungs.rates[low]) / (rungs.watts[high] - rungs.watts[low])
+    found: list[_Step] = []
+    low = 0
+    for rung in range(1, len(watts)):
+        more, gain = watts[rung] - watts[low], rates[rung] - rates[low]
+        while found and gain * found[-1][WATTS] >= found[-1][GAIN] * more:
+            _, _, _, watts_before, gain_before = found.pop()
+            more, gain = more + watts_before, gain + gain_before
+        found.append((gain / more, device, rung, more, gain))
+        low = rung
+    return found
 
 
 class _Polish:

@@ -212,10 +212,11 @@ class _Dealer:
         modelled = {device.name for device in devices if device.points}
         for device in devices:
             parts = own[device.name]
-            limit = _limit(parts)
-            decided[device.name] = self._without_power(device, parts)
-            if limit.run and device.is_here and (points := self._points(device)):
+            limit, points = _limit(parts), self._points(device)
+            if limit.run and device.is_here and points:
                 choices[device.name] = _within(points, limit) if device.points else points
+            else:
+                decided[device.name] = self._without_power(device, parts)
         planned = self._planned(choices)
         resting = (rest for name, rest in self._rest.items() if not planned.get(name))
         watts = _shared_out(planned, choices, self._watts - sum(resting))
@@ -320,6 +321,8 @@ class _Dealer:
 
 
 def _within(points: Sequence[OperatingPoint], limit: Limit) -> tuple[OperatingPoint, ...]:
+    if limit.watts is None and limit.mhz is None:
+        return usable(points)
     watts = inf if limit.watts is None else limit.watts
     mhz = inf if limit.mhz is None else limit.mhz
     return usable(point for point in points if point.watts <= watts and point.mhz <= mhz)
@@ -363,30 +366,27 @@ def _rounded(watts: float, least: float) -> float:
 def _limit(parts: Iterable[_Part]) -> Limit:
     limit = FREE
     for part in parts:
-        limit = limit.tightened(part.limit)
+        limit = part.limit if limit is FREE else limit.tightened(part.limit)
     return limit
 
 
 def _decision(parts: Sequence[_Part]) -> Decision:
     """Return what all parts allow together, and of each limit the mightiest claim that sets it."""
     limit = _limit(parts)
-    ordered = sorted(parts, key=lambda part: _standing(part.claim))
+    ordered = sorted(parts, key=lambda part: _standing(part.claim)) if len(parts) > 1 else parts
     if not limit.run:
-        [part] = [part for part in ordered if not part.limit.run][:1]
+        part = next(part for part in ordered if not part.limit.run)
         return Decision(limit=limit, binding=(part.claim,), note=part.note)
-    binding: list[_Part] = []
-    for name in ("watts", "mhz"):
-        least = getattr(limit, name)
-        sets = [
-            part for part in ordered if least is not None and getattr(part.limit, name) == least
-        ]
-        binding += sets[:1]
-    binding += [part for part in ordered if part.note and part.limit == FREE]
-    told = sorted(dict.fromkeys(binding), key=lambda part: _standing(part.claim))
+    told = [part for part in ordered if part.note and part.limit == FREE]
+    if limit.watts is not None:
+        told.append(next(part for part in ordered if part.limit.watts == limit.watts))
+    if limit.mhz is not None:
+        told.append(next(part for part in ordered if part.limit.mhz == limit.mhz))
+    binding = [part for part in ordered if any(part is one for one in told)]
     return Decision(
         limit=limit,
-        binding=tuple(dict.fromkeys(part.claim for part in told)),
-        note="; ".join(dict.fromkeys(part.note for part in told if part.note)),
+        binding=tuple(dict.fromkeys(part.claim for part in binding)),
+        note="; ".join(dict.fromkeys(part.note for part in binding if part.note)),
     )
 
 

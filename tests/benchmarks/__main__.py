@@ -9,7 +9,7 @@ import os
 import platform
 import sys
 
-from tests.benchmarks import devices, kernels, path, pools, process, usb
+from tests.benchmarks import devices, governor, kernels, path, pools, process, usb
 
 SECTIONS = {
     "kernels": kernels.section,
@@ -18,6 +18,7 @@ SECTIONS = {
     "devices": devices.section,
     "usb": usb.section,
     "pools": pools.section,
+    "governor": governor.section,
 }
 
 
