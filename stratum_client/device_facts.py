@@ -43,10 +43,10 @@ class FactsBook:
             seen.mhz = max(seen.mhz, stats.frequency_mhz or 0.0)
             seen.hashrate = max(seen.hashrate, stats.claimed_hashrate)
             seen.watts = max(seen.watts, stats.power or 0.0)
-        if stats.state is DeviceState.IDLE and stats.power is not None:
+        watts = stats.modelled_power if stats.power is None else stats.power
+        if stats.state is DeviceState.IDLE and watts is not None:
             # the least: it may still be on its way down
-            least = stats.power if seen.rest_watts is None else seen.rest_watts
-            seen.rest_watts = min(least, stats.power)
+            seen.rest_watts = min(watts, watts if seen.rest_watts is None else seen.rest_watts)
         most = OperatingPoint(mhz=seen.mhz, watts=seen.watts, hashrate=seen.hashrate)
         return DeviceFacts(
             name=device.name,

@@ -45,7 +45,6 @@ class Cap:
     _base: float = 0.0
     _changed_at: float = 0.0
     _lent: float = 0.0
-    _resting: float = 0.0
     _settled_at: float = 0.0
 
     def seen(self, look: Look, planned: float | None = None) -> None:
@@ -54,19 +53,22 @@ class Cap:
         self._told.append((self._at, look.told))
         while self._told[0][0] < self._at - LAG:
             self._told.popleft()
-        self.is_measured, self._resting = look.is_measured, look.resting
+        self.is_measured = look.is_measured
         if look.is_measured and self._read_at != look.power.total.at:
             passed = self._at - self._read_at if self._read_at is not None else 0.0
             self._read_at = look.power.total.at
             self._learn(look.power.total.watts, passed)
-        self._lend(look.told, planned)
+        self._lend(look, planned)
 
     def budget(self, limit: float) -> float:
-        """Return the watts that operating points may add up to, so that ``limit`` is kept."""
+        """Return the watts that all devices together may be told to take, resting ones included.
+
+        So much that ``limit`` is kept.
+        """
         margin = MARGIN if self.is_measured else MODEL_MARGIN
-        wanted = max(self.calibration.told_at(limit * (1 - margin)) - self._resting, 0.0)
+        wanted = max(self.calibration.told_at(limit * (1 - margin)), 0.0)
         allowed = limit if self.is_measured else limit * (1 - MARGIN)
-        is_over = self.calibration.measured_at(self._base + self._resting) > allowed
+        is_over = self.calibration.measured_at(self._base) > allowed
         is_short = wanted > self._base * (1 + STEP_UP)
         if limit != self._limit or is_over or (is_short and self._at >= self._changed_at + HOLD):
             self._base, self._limit, self._changed_at = wanted, limit, self._at
@@ -85,18 +87,17 @@ class Cap:
     def _levels(self) -> Iterator[float]:
         return (told for _, told in self._told)
 
-    def _lend(self, told: float, planned: float | None) -> None:
+    def _lend(self, look: Look, planned: float | None) -> None:
         """Let others have what some devices do not take for long: one is too hot, one is away.
 
         Given back at once when they do.
         """
         low, high = min(self._levels()), max(self._levels())
-        told -= self._resting
-        short = max((planned or 0.0) - told, 0.0)
+        short = max((planned or 0.0) - (look.told - look.resting), 0.0)
         if high - low > SETTLED * high:
             self._settled_at = self._at
-        self._lent = min(self._lent, short) if told <= self._base else 0.0
-        free = min(short, self._base - told) - SETTLED * self._base
+        self._lent = min(self._lent, short) if look.told <= self._base else 0.0
+        free = min(short, self._base - look.told) - SETTLED * self._base
         if free > 0 and self._at >= self._settled_at + LEND_AFTER:
             self._lent += LEND * free
             self._settled_at = self._at

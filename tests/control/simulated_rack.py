@@ -120,7 +120,7 @@ class SimulatedRack:
             level=Level.USER, issuer="cap", limit=Limit(rig_watts=limit), cause="cap", since=0.0
         )
         facts = [
-            DeviceFacts(name=f"{number:02}", points=POINTS, is_here=is_here)
+            DeviceFacts(name=f"{number:02}", points=POINTS, rest_watts=REST_WATTS, is_here=is_here)
             for number, is_here in enumerate(here)
         ]
         return decide(Claims((claim,)), facts, at, correction=correction, before=decided)
