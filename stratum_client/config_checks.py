@@ -56,8 +56,8 @@ def checked(config: Config, origins: Origins) -> Config:
     if config.power.inrush and (wrong := config.power.inrush.problem):
         raise origins.error(("power", "inrush", wrong[0]), wrong[1])
     _check_curtail(config.curtail, origins)
-    if problem := config.price.problem:
-        raise origins.error(("price", problem[0]), problem[1])
+    if price := config.price.problem:
+        raise origins.error(("price", price[0]), price[1])
     return replace(
         config,
         pools=distinct(tuple(pools), lambda pool: pool.url.host),

@@ -14,7 +14,18 @@ from stratum_client.setting_kinds import settings_of, with_unit
 N = TypeVar("N", PoolConfig, DeviceConfig)
 
 LIVE_SECTIONS = frozenset(
-    {"log", "work", "windows", "schedule", "calendars", "power", "tuning", "tariffs", "energy", "price"}
+    {
+        "log",
+        "work",
+        "windows",
+        "schedule",
+        "calendars",
+        "power",
+        "tuning",
+        "tariffs",
+        "energy",
+        "price",
+    }
 )
 """What a running daemon takes over as a whole."""
 

@@ -297,13 +297,17 @@ class Daemon:
     def snapshot(self) -> RigStats:
         """Return all that is to be told of the rig."""
         now, power = self._clock.monotonic(), self.site.meters.power
+        energy = self.site.energy.stats
         return RigStats(
             rig=self._reload.config.rig.name,
             version=__version__,
             uptime=now - self._started,
             counts=ShareCounts.of(self.miner.tally, now),
             pools=self.pools.snapshot(now),
-            devices=tuple(self._device_snapshot(device, now) for device in self.fleet.devices),
+            devices=tuple(
+                replace(self._device_snapshot(device, now), energy=energy.devices.get(device.name))
+                for device in self.fleet.devices
+            ),
             work=self.pools.reason,
             claims=self.control.claims.in_force(self._clock.wall()).claims,
             loop_lag=self._lag.worst(),
@@ -311,6 +315,7 @@ class Daemon:
             orders=self.site.curtail.stats,
             power=Metered.of(power.total, now) if power else None,
             cap=self.site.meters.held,
+            energy=energy,
         )
 
     def _device_snapshot(self, device: SupervisedDevice, now: float) -> NamedDevice:

@@ -21,6 +21,7 @@ from prometheus_client.registry import Collector
 
 from drivers.api import DeviceState
 from stratum_client.control.claims import Level
+from stratum_client.control.energy_account import EnergyOf, EnergyStats
 from stratum_client.control.order_answers import BOUNDS, OrderStats
 from stratum_client.control.tuning_views import Phase
 from stratum_client.pool_roles import PoolRole
@@ -121,6 +122,9 @@ def _samples(stats: RigStats) -> Iterator[_Sample]:
     for why, count in orders.refused.items():
         yield _counter("orders_refused_total", "Orders that were refused.", count, why=why)
     yield from _power_samples("", stats.power, {})
+    if stats.energy:
+        yield from _energy_samples("", stats.energy.rig, {})
+        yield from _money_samples(stats.energy)
     cap = stats.cap.watts if stats.cap else None
     yield _gauge("power_cap_watts", "Lowest limit of the power of the whole rig.", cap)
     errors = sum(device.stats.hardware_errors for device in stats.devices)
@@ -171,6 +175,37 @@ def _power_samples(
     yield _gauge(name, "Time since the power was read.", power.age, **labels)
 
 
+def _energy_samples(prefix: str, energy: EnergyOf, labels: Mapping[str, str]) -> Iterator[_Sample]:
+    for source, watt_hours in energy.total.watt_hours.items():
+        joules, text = float(watt_hours) * 3600, "Energy since the start, by what measured it."
+        yield _counter(f"{prefix}energy_joules_total", text, joules, **labels, source=str(source))
+    text = "Time since the start for which no power is known."
+    unmetered = float(energy.total.unmetered)
+    yield _counter(f"{prefix}energy_unmetered_seconds_total", text, unmetered, **labels)
+    sums = {"now": energy.now, "hour": energy.hour, "today": energy.today}
+    for window, one in sums.items():
+        value = one.joules_per_terahash
+        text = "Energy for 10^12 proven hashes."
+        found = None if value is None else float(value)
+        yield _gauge(f"{prefix}joules_per_terahash", text, found, **labels, window=window)
+
+
+def _money_samples(energy: EnergyStats) -> Iterator[_Sample]:
+    rate, per_hour = energy.rate, energy.cost_per_hour
+    if rate:
+        text = "Price of a kWh."
+        yield _gauge("energy_price_per_kwh", text, float(rate.price), currency=rate.currency)
+    if rate and per_hour is not None:
+        text = "Cost of an hour at the power drawn now."
+        yield _gauge("energy_cost_per_hour", text, float(per_hour), currency=rate.currency)
+    for currency, cost in energy.costs.items():
+        text = "Cost of energy since local midnight."
+        yield _gauge("energy_cost_today", text, float(cost), currency=currency)
+    if energy.ledger:
+        text = "Lines in the energy ledger."
+        yield _gauge("energy_ledger_lines", text, energy.ledger.line)
+
+
 def _pool_samples(pool: PoolStats) -> Iterator[_Sample]:
     labels = {"pool": pool.name}
     yield from _counts("pool_", pool.counts, labels)
@@ -209,6 +244,8 @@ def _device_samples(device: NamedDevice) -> Iterator[_Sample]:
     ):
         yield _gauge(f"device_{name}", text, value, **labels)
     yield from _power_samples("device_", device.power, labels)
+    if device.energy:
+        yield from _energy_samples("device_", device.energy, labels)
     yield from _limit_samples(device)
     yield from _tuning_samples(device)
     yield from _detail_samples(device)

@@ -12,11 +12,13 @@ from drivers.api import Clock, Log
 from stratum_client.api.control_lines import Handler
 from stratum_client.boot import Boot, this_boot
 from stratum_client.config import Config
+from stratum_client.control.energy import Proven
 from stratum_client.control.io.mqtt_link import MqttLink
 from stratum_client.control.power import Reading
 from stratum_client.curtail_desk import CurtailDesk
 from stratum_client.curtail_requests import CurtailRequests
 from stratum_client.device_control import DeviceControl
+from stratum_client.energy_desk import EnergyDesk
 from stratum_client.meter_desk import MeterDesk
 from stratum_client.restart_desk import RestartDesk, left_in
 from stratum_client.state_file import StateFile
@@ -98,6 +100,16 @@ class Site:
             clock=clock,
             log=log_for("tuner"),
         )
+        self.energy = EnergyDesk(
+            config,
+            proven=lambda: {device.name: _proven(device) for device in devices()},
+            idle_after=lambda: control.idle_after,
+            state_dir=state_dir,
+            clock=clock,
+            random=random,
+            log=log_for("energy"),
+        )
+        self.meters.samples.append(self.energy.sample)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -108,6 +120,7 @@ class Site:
         """Take over what a reload has brought; windows are told by `Reload` itself."""
         self._restarts.configure(config)
         self.meters.configure(config)
+        self.energy.configure(config)
         self.tuner.configure(config)
 
     def _watts_of(self, device: str) -> Reading | None:
@@ -120,6 +133,7 @@ class Site:
             "restarts": self._restarts.run,
             "meters": self.meters.run,
             "orders": self.curtail.run,
+            "energy": self.energy.run,
             "tuner": self.tuner.run,
         }
         if self.link:
@@ -129,3 +143,8 @@ class Site:
             for name, run in parts.items():
                 part = kept_running(name, run, random=self._random, log=self._log)
                 group.create_task(part, name=name)
+
+
+def _proven(device: SupervisedDevice) -> Proven:
+    proven = device.seat.tally.proven
+    return Proven(hashes=proven.total, shares=proven.count)

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from drivers.api import DeviceStats
 from stratum_client.control.claims import UNBOUND, Claim, Decision
+from stratum_client.control.energy_account import EnergyOf, EnergyStats
 from stratum_client.control.order_answers import OrderStats
 from stratum_client.control.power import CapHeld, Reading, Source
 from stratum_client.control.tuning_views import TuningNote
@@ -152,6 +153,7 @@ class NamedDevice:
     decision: Decision = UNBOUND
     power: Metered | None = None
     tuning: TuningNote | None = None
+    energy: EnergyOf | None = None
 
     def json(self) -> dict[str, object]:
         """Return the device as docs/control.md describes it."""
@@ -168,6 +170,7 @@ class NamedDevice:
             "temperature_celsius": stats.temperature,
             "power_watts": stats.power,
             "power": self.power.json() if self.power else None,
+            "energy": self.energy.json() if self.energy else None,
             "frequency_mhz": stats.frequency_mhz,
             "limit": self._limit_json(),
             "tuning": self.tuning.json() if self.tuning else None,
@@ -212,6 +215,7 @@ class RigStats:
     orders: OrderStats = UNORDERED
     power: Metered | None = None
     cap: CapHeld | None = None
+    energy: EnergyStats | None = None
 
     @property
     def claimed_hashrate(self) -> float:
@@ -234,6 +238,7 @@ class RigStats:
             "orders": self.orders.json(),
             "power": self.power.json() if self.power else None,
             "cap": {"watts": self.cap.watts, "held_by": self.cap.by} if self.cap else None,
+            "energy": self.energy.json() if self.energy else None,
             "claims": [_claim_json(claim) for claim in self.claims],
             "pools": [pool.json() for pool in self.pools],
             "devices": [device.json() for device in self.devices],

@@ -38,6 +38,8 @@ def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
     lines.append(_row("rate", rate_text(stats)))
     if power := power_text(stats):
         lines.append(_row("power", power))
+    if energy := energy_text(stats):
+        lines.append(_row("energy", energy))
     lines += [_row(device.name, _device_text(device)) for device in stats.devices]
     return [_fitted(line, width) for line in lines]
 
@@ -95,6 +97,20 @@ def power_text(stats: RigStats) -> str:
     elif stats.power and stats.power.note and parts:
         parts.append(stats.power.note)
     return " · ".join(parts)
+
+
+def energy_text(stats: RigStats) -> str:
+    """Return today's energy, how much of it is modelled, its cost, and J/TH; empty if unknown."""
+    energy = stats.energy
+    if energy is None or not energy.rig.today.metered:
+        return ""
+    today, hour = energy.rig.today, energy.rig.hour.joules_per_terahash
+    text = f"{scaled(float(today.total), 'Wh')} today"
+    if today.modelled:
+        text += f" ({float(today.modelled / today.total):.0%} modelled)"
+    costs = [f"{float(cost):.4g} {currency}" for currency, cost in energy.costs.items()]
+    efficiency = [] if hour is None else [f"{float(hour):.3g} J/TH in the last hour"]
+    return " · ".join((text, *costs, *efficiency))
 
 
 def next_share(stats: RigStats) -> str:

@@ -45,11 +45,15 @@ class NextLine:
 
 
 class EnergyBook:
-    """What is known of the ledger's end; told of each line once that is written."""
+    """What is known of the ledger's end; told of each line once that is written.
+
+    ``end`` is the number and the digest of the newest line, for other threads to read.
+    """
 
     def __init__(self, signer: Signer | None = None) -> None:
         self.seq = 0
         self.digest = FIRST
+        self.end = 0, FIRST
         self.last_number: dict[str, int] = {}
         self.day_closed = False
         self._signer = signer
@@ -88,6 +92,7 @@ class EnergyBook:
     def took(self, line: ChainedLine) -> None:
         """Take note that ``line`` is in the ledger."""
         self.seq, self.digest = line.seq, line.digest
+        self.end = line.seq, line.digest
         kind = line.fields.get("kind")
         self.day_closed = kind == "day" or (kind == "seal" and self.day_closed)
         self._seal_due = kind in {"day", "stop"}
