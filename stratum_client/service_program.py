@@ -34,27 +34,42 @@ def unit_needs(config: Config | None, program: Sequence[str] = ()) -> UnitNeeds:
     """Return what the unit must know of this installation and of ``config``."""
     package = Path(stratum_client.__file__).resolve().parent.parent
     interpreter = Path(sys.executable).resolve().parent.parent
+    contact = _contact(config)
     read = (sys.prefix, sys.base_prefix, str(interpreter), str(package))
     state_dir = str(config.state_dir) if config and config.state_dir else STATE_PATH
     is_elsewhere = state_dir != STATE_PATH and not state_dir.startswith(f"{STATE_PATH}/")
     return UnitNeeds(
         program=tuple(program) or program_words(),
         bound=in_homes(read),
-        devices=nodes_beyond_usb(_nodes(config.devices if config else ())),
+        devices=nodes_beyond_usb((*_nodes(config.devices if config else ()), *_node(contact))),
         writable=(state_dir,) if is_elsewhere else (),
+        contact=contact,
     )
 
 
 def unreachable(needs: UnitNeeds) -> str:
-    """Return why no service can run the program from where it is; empty if one can."""
+    """Return why no service can run from where its files are; empty if one can."""
     program = needs.program[0]
-    if not program.startswith(_PRIVATE):
-        return ""
-    return (
-        f"{program} is in a directory for temporary files, which the service does not see:"
-        " install it elsewhere, as in: sudo python3 -m venv /opt/stratum-client &&"
-        " sudo /opt/stratum-client/bin/pip install stratum-client"
-    )
+    if program.startswith(_PRIVATE):
+        return (
+            f"{program} is in a directory for temporary files, which the service does not see:"
+            " install it elsewhere, as in: sudo python3 -m venv /opt/stratum-client &&"
+            " sudo /opt/stratum-client/bin/pip install stratum-client"
+        )
+    if needs.contact.startswith(_PRIVATE) or in_homes([needs.contact]):
+        where = "where the service sees nothing: put it into /run, say"
+        return f"curtail.contact: {needs.contact} is {where}"
+    return ""
+
+
+def _contact(config: Config | None) -> str:
+    """Return the file that says whether to curtail, empty if there is none."""
+    contact = config.curtail.contact if config else None
+    return str(contact.file) if contact else ""
+
+
+def _node(path: str) -> tuple[str, ...]:
+    return (str(Path(path).resolve()),) if path.startswith("/dev/") else ()
 
 
 def _nodes(devices: Iterable[DeviceConfig]) -> Iterable[str]:

@@ -151,7 +151,7 @@ def install_steps(
             Run(words=("systemctl", "daemon-reload")),
         ]
     return (
-        WriteFile(path=SYSUSERS_PATH, text=sysusers(needs.devices)),
+        WriteFile(path=SYSUSERS_PATH, text=sysusers((*needs.devices, needs.contact))),
         Run(words=machine.rooted("systemd-sysusers", Path(SYSUSERS_PATH).name)),
         MakeFolder(path=str(Path(CONFIG_PATH).parent), mode=0o750, group=USER),
         MakeFolder(path=SECRETS_PATH, mode=0o750, group=USER),

@@ -33,13 +33,15 @@ class UnitNeeds:
     """What differs from one machine to the next.
 
     ``program`` begins every command; ``bound`` are directories in homes that it is read from;
-    ``devices`` nodes beside USB that are configured; ``writable`` a state directory elsewhere.
+    ``devices`` nodes beside USB that are configured; ``writable`` a state directory elsewhere;
+    ``contact`` the file that says whether to curtail.
     """
 
     program: tuple[str, ...] = ("/usr/local/bin/stratum-client",)
     bound: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
     writable: tuple[str, ...] = ()
+    contact: str = ""
 
 
 def unit(needs: UnitNeeds | None = None) -> str:

@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stratum_client.config import Config, DeviceConfig
+from stratum_client.config_curtail import ContactConfig, CurtailConfig
 from stratum_client.service_program import program_words, unit_needs, unreachable
+from stratum_client.service_steps import Machine, WriteFile, install_steps
 from stratum_client.service_unit import (
     UnitNeeds,
     command_line,
@@ -81,6 +83,40 @@ def test_what_is_configured_beyond_usb_is_allowed_with_its_groups() -> None:
         *sysusers(needs.devices).splitlines()
     }
     assert "gpio" not in sysusers()
+
+
+@pytest.mark.parametrize(
+    ("file", "devices", "groups"),
+    [
+        ("/sys/class/gpio/gpio17/value", [], {"gpio"}),
+        ("/dev/gpiochip9", ["/dev/gpiochip9 rw"], {"gpio"}),
+        ("/run/contact", [], set()),
+    ],
+)
+def test_a_contact_that_curtails_can_be_read_by_the_service(
+    file: str, devices: list[str], groups: set[str]
+) -> None:
+    contact = ContactConfig(file=Path(file))
+    needs = unit_needs(Config(curtail=CurtailConfig(contact=contact)))
+
+    said = settings(unit(needs))
+    steps = install_steps(Machine(), needs, "", start=True)
+
+    assert said["DeviceAllow"][3:] == devices
+    [users] = [
+        step.text for step in steps if isinstance(step, WriteFile) and "sysusers" in step.path
+    ]
+    assert {f"m stratum-client {group}" for group in groups} <= set(users.splitlines())
+    assert ("gpio" in users) == bool(groups)
+    assert unreachable(needs) == ""
+
+
+@pytest.mark.parametrize("file", ["/tmp/contact", "/home/ann/contact", "/root/contact"])
+def test_a_contact_that_the_service_would_not_see_is_refused(file: str) -> None:
+    contact = ContactConfig(file=Path(file))
+    needs = unit_needs(Config(curtail=CurtailConfig(contact=contact)), ("/opt/x",))
+
+    assert f"curtail.contact: {file} is where the service sees nothing" in unreachable(needs)
 
 
 def test_only_what_homes_hide_is_bound_and_nothing_twice() -> None:
