@@ -99,6 +99,22 @@ def test_two_weeks_of_the_site(site: Path, capsys: pytest.CaptureFixture[str]) -
     assert len(shown) == 1 + len(by_hand)
 
 
+def test_each_opening_says_when_this_rig_starts(
+    site: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    site.write_text(f"{SITE}[power]\ninrush = {{ start_slots = 600, index = 17 }}\n")
+    words = ("show", "--config", str(site), "--days", "7", "--from", "2026-11-23T00:00")
+
+    shown = said(capsys, *words).splitlines()
+
+    told = [line.partition("; ")[2] for line in shown[2:]]
+    assert told == [
+        "" if " idle " in line else "starts 00:00:17, in slot 17 of 600" for line in shown[2:]
+    ]
+    assert told.count("") == 5
+    assert "starts" not in shown[1], "it was open before"
+
+
 def test_one_moment_is_told_with_its_reason(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = ("--config", str(site))
 

@@ -16,6 +16,7 @@ from stratum_client.config import Config
 from stratum_client.config_file import FILE_NAME, find_config, load_config
 from stratum_client.control.local_time import SECONDS, first_moment, iso, shown_at
 from stratum_client.control.schedule import Change, Schedule
+from stratum_client.control.start_slots import Slots
 from stratum_client.errors import ConfigError
 from stratum_client.schedule_source import schedule_of
 from stratum_client.status_text import duration
@@ -72,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     at = now if options.start is None else _instant(options.start, zone)
     schedule = _schedule(config, at)
     if options.action == "show":
-        _show(schedule, at, options)
+        _show(schedule, at, options, _slots(config))
     else:
         _test(schedule, at, options)
     return EXIT_OK
@@ -91,7 +92,12 @@ def _schedule(config: Config, now: float) -> Schedule:
     return schedule
 
 
-def _show(schedule: Schedule, start: float, options: argparse.Namespace) -> None:
+def _slots(config: Config) -> Slots:
+    inrush = config.power.inrush
+    return inrush.rules(config.rig.name).slots if inrush else Slots()
+
+
+def _show(schedule: Schedule, start: float, options: argparse.Namespace, slots: Slots) -> None:
     zone, end = schedule.zone, start + options.days * SECONDS
     changes = list(replace(schedule, lag=0.0).changes(start, end))
     if options.json:
@@ -100,11 +106,22 @@ def _show(schedule: Schedule, start: float, options: argparse.Namespace) -> None
         tell(json.dumps({**about, "changes": rows}))
         return
     tell(f"{'FROM':<20} {'UNTIL':<20} {'LENGTH':<7} {'MODE':<6} WHY ({zone})")
+    rests = False
     for change in changes:
         until = change.until or end
         length = duration(until - change.at)
         shown = _short(change.at, zone), _short(change.until, zone)
-        tell(f"{shown[0]:<20} {shown[1]:<20} {length:<7} {change.mode!s:<6} {change.reason}")
+        why = change.reason + (_start(slots, change, zone) if rests else "")
+        tell(f"{shown[0]:<20} {shown[1]:<20} {length:<7} {change.mode!s:<6} {why}")
+        rests = not change.mode.run
+
+
+def _start(slots: Slots, change: Change, zone: tzinfo) -> str:
+    """Return when this rig starts in a window that opens, empty if that is at once."""
+    if not (slots.cycle and change.mode.run):
+        return ""
+    start = shown_at(max(slots.next_start(change.at), change.at), zone)
+    return f"; starts {start:%H:%M:%S}, in slot {slots.own} of {slots.count}"
 
 
 def _test(schedule: Schedule, at: float, options: argparse.Namespace) -> None:
