@@ -145,8 +145,9 @@ class RestartDesk:
         return Claims((*others.claims, *ours))
 
     def configure(self, config: Config) -> None:
-        """Go by other rules from now on; what has its start already keeps it."""
-        self._restarts.rules, self._ramp = _rules(config), _ramp(config)
+        """Go by other rules from now on; a start that was to come is worked out anew."""
+        self._restarts.follow(_rules(config))
+        self._ramp = _ramp(config)
         self._ask()
 
     async def run(self) -> None:

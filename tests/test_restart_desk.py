@@ -141,6 +141,21 @@ async def test_a_restart_may_be_overridden_from_its_level() -> None:
     assert rig.boards["a"].starts == pytest.approx([300.0])
 
 
+@pytest.mark.virtual_time
+async def test_another_slot_by_a_reload_holds_at_once() -> None:
+    rig = Rig(CONFIG, "a", "b")
+    async with rig.working():
+        await rig.control.state(claim := order())
+        await asyncio.sleep(150)
+        await rig.control.withdraw([claim], by="grid")
+        rig.desk.configure(site_config(InrushConfig(start_slots=600, index=570, ramp=60.0)))
+        assert rig.reason("a") == "soft restart: slot 570 of 600, starts 15:09:30"
+        await asyncio.sleep(1)
+        rig.desk.configure(site_config(None))
+        assert rig.running() == ["a", "b"]
+    assert rig.boards["a"].setpoint.ramp is None
+
+
 # -- the daemon ends, the machine goes down
 
 

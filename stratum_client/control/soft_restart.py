@@ -113,6 +113,14 @@ class Restarts:
         running = {name: Rest(off_since=now, is_soft=False) for name in devices}
         return running | self.remembered
 
+    def follow(self, rules: RestartRules) -> None:
+        """Go by other rules; a start that was to come is worked out anew."""
+        if rules == self.rules:
+            return
+        self.rules = rules
+        self.rests = {name: replace(rest, start=None) for name, rest in self.rests.items()}
+        self._unseen = self._unseen and replace(self._unseen, start=None)
+
     def let_go(self, device: str) -> None:
         """Let a device that is held back start at once, as somebody mightier wants; "": all."""
         for name, rest in self.rests.items():
