@@ -35,6 +35,8 @@ VERBS = {
     "service": "let systemd run the daemon: service install|remove|status",
     "tune": "show what boards are tuned for and what was learnt; tune for something else",
     "schedule": "show when the rig may run: schedule show --days 14, schedule test --at TIME",
+    "energy": "the account of energy: energy report|verify|export|key",
+    "profit": "show what devices cost and earn in a day, and where they break even",
     "doctor": "check what is there to mine with, and say what puts it right",
     "record": "mine as run does, and record what passes, for replay and bug reports",
     "replay": "run the real core on a recording, and say whether it still does the same",

@@ -62,13 +62,24 @@ def good_lines(path: Path) -> Iterator[ChainedLine]:
                 yield line
 
 
-def intervals_in(folder: Path) -> Iterator[IntervalRecord]:
-    """Yield all intervals of a ledger, in the order they were written; raise OSError."""
+def intervals_in(
+    folder: Path, *, damaged: Callable[[str], object] = lambda _place: None
+) -> Iterator[IntervalRecord]:
+    """Yield all intervals of a ledger, in the order they were written; raise OSError.
+
+    ``damaged`` is told the place of each line that is not as it was written.
+    """
     for path in ledger_files(folder):
-        for line in good_lines(path):
-            if line.fields.get("kind") == "interval":
-                with contextlib.suppress(RecordError):
-                    yield interval_in(line.fields)
+        with path.open("rb") as file:
+            for number, data in enumerate(file, 1):
+                line = line_in(data.removesuffix(b"\n"))
+                try:
+                    if line and line.fields.get("kind") == "interval":
+                        yield interval_in(line.fields)
+                except RecordError:
+                    line = None
+                if line is None and data.endswith(b"\n"):
+                    damaged(f"{path.name} line {number}")
 
 
 def verify(path: Path, *, check: CheckSignature | None, key: str = "", noted: str = "") -> Verdict:
