@@ -230,13 +230,13 @@ class DeviceControl:
             self.correction = factor
             self._decide_anew()
 
-    def start_softly(self, gate: Gate, *, issuer: str, ramp: float | None) -> None:
+    def start_softly(self, gate: Gate, *, issuers: Iterable[str], ramp: float | None) -> None:
         """Ask ``gate`` before each decision who may not start yet, and now; setpoints say ``ramp``.
 
-        Its claims are of level window and ``issuer``; they are not written down.
+        Its claims are of level window and ``issuers``; they are not written down.
         """
         self._gate, self._ramp = gate, ramp
-        self._taken.add((Level.WINDOW, issuer))
+        self._taken |= {(Level.WINDOW, issuer) for issuer in issuers}
         self._take_over(self.claims)
 
     def _remembered(self) -> Claims:

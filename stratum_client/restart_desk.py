@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from drivers.api import Clock, Log
 from stratum_client.boot import Boot
 from stratum_client.config import Config
+from stratum_client.control import soft_raise, soft_restart
 from stratum_client.control.claims import Claim, Claims, Level
 from stratum_client.control.rests_file import (
     Beginning,
@@ -26,8 +27,8 @@ from stratum_client.control.rests_file import (
     marker_text,
     text_of,
 )
+from stratum_client.control.soft_raise import Raises
 from stratum_client.control.soft_restart import (
-    ISSUER,
     RestartRules,
     Restarts,
     restart_claims,
@@ -38,6 +39,9 @@ from stratum_client.start_gate import Decide
 from stratum_client.state_file import StateFile
 
 MARKER_NAME, RESTS_NAME = "running.json", "rests.json"
+
+ISSUERS = frozenset({soft_restart.ISSUER, soft_raise.ISSUER})
+"""Of the claims that are stated here."""
 
 LOOK_AGAIN = 30.0
 """Seconds after which a wall clock that was set is noticed, and a full disk is tried again."""
@@ -119,6 +123,7 @@ class RestartDesk:
         rules = _rules(config)
         begun = self._begin(rules, random)
         self._restarts = Restarts(rules, begun.rests, begun.unseen)
+        self._raises = Raises()
         self._ramp = _ramp(config)
         self._ask()
 
@@ -134,7 +139,11 @@ class RestartDesk:
         self._devices = tuple(decisions)
         wishes = {name: wish_of(decision) for name, decision in decisions.items()}
         held = self._restarts.look(wishes, now)
-        ours = restart_claims(held, wishes, self._restarts.rules, self._zone)
+        rules = self._restarts.rules
+        ours = (
+            *restart_claims(held, wishes, rules, self._zone),
+            *self._raises.look(others, rules.slots, self._zone, now),
+        )
         for claim in ours:
             if claim not in self._told:
                 device = claim.device or "all"
@@ -168,7 +177,7 @@ class RestartDesk:
 
     def _ask(self) -> None:
         """Have all decided anew, `gate` asked first."""
-        self._control.start_softly(self.gate, issuer=ISSUER, ramp=self._ramp)
+        self._control.start_softly(self.gate, issuers=ISSUERS, ramp=self._ramp)
 
     # -- the clock
 
@@ -183,9 +192,14 @@ class RestartDesk:
         if abs(seconds := self._ahead - before) > JUMP:
             self._log.info("restart.clock_set", seconds=round(seconds, 1))
             self._restarts.shift(seconds)
+            self._raises.shift(self._restarts.rules.slots, now)
             return
         for claim in self._told:
-            if claim not in claims.claims and claim.holds(now):
+            if claim in claims.claims or not claim.holds(now):
+                continue
+            if claim.issuer == soft_raise.ISSUER:
+                self._raises.let_go()
+            else:
                 self._restarts.let_go(claim.device)
 
     # -- from one daemon to the next
@@ -277,4 +291,4 @@ def _ramp(config: Config) -> float | None:
 
 
 def _is_ours(claim: Claim) -> bool:
-    return (claim.level, claim.issuer) == (Level.WINDOW, ISSUER)
+    return claim.level is Level.WINDOW and claim.issuer in ISSUERS

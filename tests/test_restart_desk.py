@@ -112,18 +112,78 @@ async def test_without_inrush_everybody_starts_at_once() -> None:
     assert len(rig.log.named("power.lost")) == 1
 
 
+def mhz(rig: Rig, name: str) -> float | None:
+    return rig.boards[name].setpoint.mhz
+
+
+def limited(most: float, level: Level = Level.ORDER, device: str = "") -> Claim:
+    limit = Limit(mhz=most)
+    return Claim(level=level, issuer="g", device=device, limit=limit, cause="slower", since=START)
+
+
 @pytest.mark.virtual_time
-async def test_a_limit_that_is_no_rest_is_nobodys_restart() -> None:
-    rig = Rig(CONFIG, "a")
-    slower = Claim(
-        level=Level.ORDER, issuer="g", limit=Limit(mhz=300.0), cause="slower", since=START
-    )
+async def test_a_limit_of_the_site_that_is_released_holds_on_until_the_slot() -> None:
+    rig = Rig(CONFIG, "a", "b")
     async with rig.working():
-        await rig.control.state(slower)
-        await asyncio.sleep(3)
-        await rig.control.withdraw([slower], by="g")
-        await asyncio.sleep(3)
+        await rig.control.state(limited(300.0))
+        await asyncio.sleep(10)
+        await rig.control.state(limited(200.0))
+        await asyncio.sleep(10)
+        await rig.control.state(limited(400.0))
+        assert mhz(rig, "a") == 200.0
+        await asyncio.sleep(80)
+        await rig.control.withdraw([limited(400.0)], by="g")
+        assert mhz(rig, "a") == 200.0
+        reason = "soft restart: at most 200 MHz until slot 17 of 600, at 15:10:17"
+        assert rig.reason("b") == reason
+        await asyncio.sleep(116.9)
+        assert mhz(rig, "a") == 200.0
+        await asyncio.sleep(0.2)
+        assert mhz(rig, "a") is None
     assert rig.boards["a"].stops == []
+    assert len([told for told in rig.log.named("claim.stated") if told["reason"] == reason]) == 1
+
+
+@pytest.mark.virtual_time
+async def test_a_limit_that_is_tightened_or_of_a_user_is_nobodys_restart() -> None:
+    rig = Rig(CONFIG, "a", "b")
+    async with rig.working():
+        await rig.control.state(limited(300.0))
+        await rig.control.state(limited(200.0))
+        await rig.control.state(by_user := limited(100.0, Level.USER, "b"))
+        assert [claim.issuer for claim in rig.control.claims.claims] == ["g", "g"]
+        await rig.control.withdraw([by_user], by="g")
+        assert mhz(rig, "b") == 200.0
+        assert [claim.issuer for claim in rig.control.claims.claims] == ["g"]
+        await rig.control.state(order())
+        await rig.control.withdraw([limited(200.0)], by="g")
+        assert rig.reason("a").startswith("ordered")
+
+
+@pytest.mark.virtual_time
+async def test_a_limit_that_holds_on_may_be_overridden_and_follows_a_set_clock() -> None:
+    rig = Rig(CONFIG, "a")
+    async with rig.working():
+        await rig.control.state(limited(300.0))
+        await asyncio.sleep(100)
+        await rig.control.withdraw([limited(300.0)], by="g")
+        rig.clock.ahead = 7200.0 + 60
+        await asyncio.sleep(31)
+        assert mhz(rig, "a") == 300.0
+        held = [claim for claim in rig.control.claims.claims if claim.issuer == "restart limit"]
+        assert late_in_slot(held[0].until or 0) < 0.1
+        await rig.control.override(held, by="operator", level=Level.WINDOW)
+        assert mhz(rig, "a") is None
+
+
+@pytest.mark.virtual_time
+async def test_without_slots_a_limit_is_released_at_once() -> None:
+    rig = Rig(site_config(InrushConfig(min_off=120.0)), "a")
+    async with rig.working():
+        await rig.control.state(limited(300.0))
+        await asyncio.sleep(10)
+        await rig.control.withdraw([limited(300.0)], by="g")
+        assert mhz(rig, "a") is None
 
 
 @pytest.mark.virtual_time
