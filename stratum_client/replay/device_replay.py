@@ -224,10 +224,11 @@ def _port_of(entry: Entry) -> PortInfo:
 
 
 def _setpoint_of(entry: Entry) -> Setpoint:
-    watts, mhz = (entry.fields.get(key) for key in ("watts", "mhz"))
+    watts, mhz, ramp = (entry.fields.get(key) for key in ("watts", "mhz", "ramp"))
     return Setpoint(
         run=entry.fields.get("run") is True,
         reason=entry.text("reason"),
         watts=float(watts) if isinstance(watts, int | float) else None,
         mhz=float(mhz) if isinstance(mhz, int | float) else None,
+        ramp=float(ramp) if isinstance(ramp, int | float) else None,
     )
