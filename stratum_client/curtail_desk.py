@@ -96,6 +96,7 @@ class CurtailDesk:
         self.contact = ContactWatch(self.settings, self._contact_changed, clock=clock, log=log)
         self._signal = SignalWatch(self.settings, link, self.contact, control, clock, log)
         self._received: list[_Received] = []
+        self._known: list[CurtailOrder] = []
         self._has_received = asyncio.Event()
         self._refused: dict[str, None] = {}
         self._told: list[float] = []
@@ -121,6 +122,9 @@ class CurtailDesk:
                 received, self._received = self._received, []
                 for one in received:
                     group.create_task(self._see_through(one), name="order")
+                known, self._known = self._known, []
+                for order in known:
+                    group.create_task(self._acknowledge_known(order), name="known order")
 
     # -- by MQTT
 
@@ -143,7 +147,7 @@ class CurtailDesk:
             case Obey(order=order):
                 self._obey(order, received)
             case Known(order=order):
-                self._acknowledge_known(order)
+                self._say_again(order)
             case Refused():
                 self._refuse(verdict, message)
 
@@ -154,18 +158,17 @@ class CurtailDesk:
         acknowledge = partial(self._acknowledge, order)
         self.put_in_force(book, issuer_of(order.key), received, acknowledge)
 
-    def _acknowledge_known(self, order: CurtailOrder) -> None:
-        """Say again that an order was obeyed: whoever sent it may have missed it."""
+    def _say_again(self, order: CurtailOrder) -> None:
+        """Acknowledge once more what was obeyed, when it is stored: its issuer may not know."""
+        self._known.append(order)
+        self._has_received.set()
+
+    async def _acknowledge_known(self, order: CurtailOrder) -> None:
+        problem = await self.store.save()
         claim = self.book.in_force(self.clock.wall()).of(issuer_of(order.key))
         is_idle = claim is not None and not claim.limit.run and not self._follow_up.awake()
-        self._acknowledge(
-            order,
-            "accepted",
-            known=True,
-            durable=not self.store.problem,
-            in_force=claim is not None,
-            idle=is_idle,
-        )
+        told = {"durable": not problem, "in_force": claim is not None, "idle": is_idle}
+        self._acknowledge(order, "accepted", known=True, **told)
 
     def _refuse(self, refused: Refused, message: bytes) -> None:
         """Say why an order is not obeyed, once for each message and not without end."""

@@ -15,7 +15,7 @@ from stratum_client.supervise import SupervisedDevice
 CONFIRM_WITHIN = 60.0
 """Seconds after which a meter that shows no less is told of."""
 
-FALLEN = 0.5
+FALLEN = 0.75
 """The part of the watts before an order to rest below which it is confirmed."""
 
 SLACK = 1.02

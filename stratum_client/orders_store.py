@@ -39,6 +39,7 @@ class OrdersStore:
         self._directory = directory
         self._file = StateFile(directory / FILE_NAME) if directory else None
         self._book = book
+        self._saved: OrderBook | None = None
         self._clock = clock
         self._log = log
 
@@ -67,13 +68,17 @@ class OrdersStore:
         """Write the orders down; return why that did not work."""
         if not self._file:
             return self.problem
+        book = self._book()
+        if book == self._saved:
+            return ""
+        self._saved = None
         try:
-            await self._file.write(book_text(self._book()))
+            await self._file.write(book_text(book))
         except OSError as error:
             self.problem = f"{self._file.path}: {error.strerror or error}"
             self._log.error("orders.not_saved", error=self.problem, again_in=AGAIN_AFTER)
             return self.problem
-        self.problem = ""
+        self.problem, self._saved = "", book
         return ""
 
     async def audit(self, what: str, fields: Mapping[str, object]) -> str:

@@ -25,14 +25,16 @@ KEY = OrderKeyConfig(name="grid", secret=SECRET.decode())
 class OrderBench(Bench):
     """A rig called r17 of the site kent and the group hall-4."""
 
-    def __init__(self, folder: Path | None, *, by: str = "user miner", **curtail: Any) -> None:
+    def __init__(
+        self, folder: Path | None, *, by: str = "user miner", port: int = 1, **curtail: Any
+    ) -> None:
         super().__init__(folder)
         self.clock.set_wall(NOW)
         self.folder = folder
         self.by = by
         self.power: RigPower | None = None
         self.synchronized: bool | None = True
-        url = parse_mqtt_url("mqtt://127.0.0.1:1")
+        url = parse_mqtt_url(f"mqtt://127.0.0.1:{port}")
         config = Config(
             rig=RigConfig(name="r17", timezone="Asia/Almaty"),
             mqtt=MqttConfig(url=url, site="kent", groups=("hall-4",)),

@@ -1,0 +1,233 @@
+"""A rig of emulated boards in one daemon, its broker, its meter and its site; for the soak runs.
+
+Everything but the boards, the pool and the site is the product's: the orders come by a real
+Mosquitto, the meter speaks over it, and time is real.
+"""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from drivers.api import DeviceState
+from drivers.bm13xx.emulated_port import search_aside
+from stratum_client.clock import SystemClock
+from stratum_client.config import Config, Deadlines, PoolConfig, RigConfig
+from stratum_client.config_curtail import CurtailConfig, OrderKeyConfig
+from stratum_client.config_inrush import InrushConfig
+from stratum_client.config_mqtt import MqttConfig, parse_mqtt_url
+from stratum_client.config_power import MeterConfig, PowerConfig
+from stratum_client.daemon import Daemon
+from stratum_client.emulated_pool.server import EmulatedPool
+from stratum_client.emulated_pool.settings import PoolSettings
+from stratum_client.pool_url import parse_pool_url
+from tests.brokers import Site, broker, site_at
+from tests.control.signed_orders import SECRET, order
+from tests.emulated_rack import SETTINGS, EmulatedRack
+from tests.stand_ins import RecordingLog
+
+DIFFICULTY = 20 / 2**32
+"""Sixteen boards find some shares a second."""
+
+RAMP, MIN_OFF = 1.0, 0.3
+"""Seconds, short for a test: from rest to full speed, and how long a board rests at least."""
+
+METER_EVERY = 0.2
+LOOK_EVERY = 0.05
+PATIENCE = 60.0
+
+REST_WATTS = 8.5
+"""What a board takes at most while it rests: its fan and its controller."""
+
+TOPIC = "mine/kent/rig/r17"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Obeyed:
+    """What became of one order to rest.
+
+    ``idle`` is how many seconds after its publication all boards truly rested, ``told`` what the
+    rig said of that. ``late`` counts solutions that came once all devices were idle.
+    """
+
+    situation: str
+    idle: float
+    told: float
+    watts: float
+    late: int
+
+
+@dataclass
+class CurtailedRig:
+    """A running daemon with its rack.
+
+    ``steepest`` is by how many watts the power rose within `LOOK_EVERY` at most, ``rests`` how long
+    after orders to rest boards took power again.
+    """
+
+    daemon: Daemon
+    rack: EmulatedRack
+    server: EmulatedPool
+    site: Site
+    log: RecordingLog
+    obeyed: list[Obeyed] = field(default_factory=list)
+    rests: list[float] = field(default_factory=list)
+    steepest: float = 0.0
+    _number: int = 0
+    _resting_since: float = 0.0
+
+    async def until(self, condition: Any, why: str) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while not condition():  # noqa: ASYNC110 - emulated boards tell nobody
+                    await asyncio.sleep(0.004)
+        assert condition(), why
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Return whether no board hashes, and all take what they take at rest."""
+        rack = self.rack
+        return not rack.is_hashing and rack.watts() <= REST_WATTS * len(rack.boards)
+
+    def states(self) -> list[DeviceState]:
+        now = time.monotonic()
+        return [one.snapshot(now).stats.state for one in self.daemon.fleet.devices]
+
+    async def mining(self) -> None:
+        """Return when all boards mine."""
+        await self.until(lambda: set(self.states()) == {DeviceState.MINING}, "not all boards mine")
+
+    async def send(self, **more: object) -> tuple[int, float]:
+        """Publish an order; return its number, and when it left."""
+        self._number += 1
+        now, wall = time.monotonic(), time.time()
+        fields = {"issued": wall, "expires": None, **more}
+        message = order(self._number, **fields)  # type: ignore[arg-type]  # by name
+        await self.site.client.publish("mine/kent/order/all", message, 1)
+        return self._number, now
+
+    async def told(self, number: int, step: str) -> dict[str, Any]:
+        """Return an acknowledgement once it is there."""
+
+        def is_it(topic: str, payload: bytes) -> bool:
+            if topic != f"{TOPIC}/ack":
+                return False
+            ack = json.loads(payload)
+            return (ack["number"], ack["step"]) == (number, step)
+
+        found: dict[str, Any] = json.loads(await self.site.hears(is_it))
+        return found
+
+    async def order_idle(self, situation: str) -> None:
+        """Order the rig to rest, release it when it does, and note what was true of its boards."""
+        number, began = await self.send()
+        await self.until(lambda: self.is_at_rest, "a board goes on")
+        self._resting_since, idle = began, time.monotonic()
+        await self.until(lambda: set(self.states()) == {DeviceState.IDLE}, "a device is not idle")
+        solutions, watts = self.daemon.miner.tally.solutions, self.rack.watts()
+        told = await self.told(number, "idle")
+        late = self.daemon.miner.tally.solutions - solutions
+        await self.send(action="release")
+        self.obeyed.append(
+            Obeyed(
+                situation=situation,
+                idle=idle - began,
+                told=told["seconds"],
+                watts=watts,
+                late=late,
+            )
+        )
+
+    async def watch(self) -> None:
+        """Note how the power rises, and how long boards rested before it did."""
+        before = self.rack.watts()
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            watts = self.rack.watts()
+            self.steepest, before = max(self.steepest, watts - before), watts
+            if self._resting_since and not self.is_at_rest:
+                self.rests.append(time.monotonic() - self._resting_since)
+                self._resting_since = 0.0
+
+    async def confirmed(self) -> None:
+        """Return when the meter has confirmed the last order to rest."""
+        number = max(
+            json.loads(one)["number"] for topic, one, _ in self.site.heard if "ack" in topic
+        )
+        ack = await self.told(number, "confirmed")
+        assert ack["source"] == "plug"
+
+
+@contextlib.asynccontextmanager
+async def curtailed_rig(folder: Path, boards: int = 16) -> AsyncIterator[CurtailedRig]:
+    """Run a rig, and whatever it speaks with."""
+    rack = EmulatedRack(
+        boards,
+        searcher=search_aside,
+        tick=0.05,
+        settings={**SETTINGS, "nonces_per_second": 20.0},
+    )
+    log = RecordingLog()
+    settings = PoolSettings(difficulty=DIFFICULTY, vardiff="off")
+    (folder / "state").mkdir()
+    (folder / "broker").mkdir()
+    async with (
+        broker(folder / "broker") as port,
+        site_at(port, f"{TOPIC}/#") as site,
+        EmulatedPool(settings, clock=SystemClock(), random=Random(7)) as server,
+    ):
+        config = _config(rack, port, server.port)
+        with rack.plugged_in():
+            daemon = Daemon(
+                config,
+                state_dir=folder / "state",
+                clock=SystemClock(),
+                random=Random(1),
+                log_for=lambda _: log,
+            )
+            rig = CurtailedRig(daemon=daemon, rack=rack, server=server, site=site, log=log)
+            async with asyncio.TaskGroup() as group:
+                running = group.create_task(daemon.run(), name="daemon")
+                tasks = [group.create_task(one) for one in (_meter(rig), rig.watch())]
+                try:
+                    yield rig
+                finally:
+                    daemon.stop()
+                    await asyncio.wait([running])
+                    for task in tasks:
+                        task.cancel()
+
+
+async def _meter(rig: CurtailedRig) -> None:
+    """Speak as a smart plug does, of what all boards really take."""
+    while True:
+        watts = json.dumps({"ENERGY": {"Power": round(rig.rack.watts(), 1)}})
+        await rig.site.client.publish("tele/plug/SENSOR", watts.encode())
+        await asyncio.sleep(METER_EVERY)
+
+
+def _config(rack: EmulatedRack, broker_port: int, pool_port: int) -> Config:
+    pool = PoolConfig(
+        name="pool",
+        url=parse_pool_url(f"127.0.0.1:{pool_port}"),
+        user="account.rig",
+        suggest_difficulty="off",
+        deadlines=Deadlines(retry_first=0.05, retry_cap=0.2, retry_after_close=0.05),
+    )
+    meter = MeterConfig(
+        source="mqtt", topic="tele/plug/SENSOR", path="ENERGY.Power", interval=METER_EVERY
+    )
+    inrush = InrushConfig(ramp=RAMP, min_off=MIN_OFF)
+    return Config(
+        rig=RigConfig(name="r17"),
+        pools=(pool,),
+        devices=rack.configs,
+        mqtt=MqttConfig(url=parse_mqtt_url(f"mqtt://127.0.0.1:{broker_port}"), site="kent"),
+        power=PowerConfig(meter=meter, interval=METER_EVERY, inrush=inrush),
+        curtail=CurtailConfig(keys=(OrderKeyConfig(name="grid", secret=SECRET.decode()),)),
+    )

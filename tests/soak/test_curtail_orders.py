@@ -1,0 +1,101 @@
+"""Orders to rest by MQTT, whatever the rig is at: 16 boards, few orders unless --soak."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from stratum_client.job import Fate
+from tests.soak.curtailed_rig import (
+    LOOK_EVERY,
+    MIN_OFF,
+    PATIENCE,
+    RAMP,
+    REST_WATTS,
+    CurtailedRig,
+    curtailed_rig,
+)
+from tests.soak.stick_rack import percentile
+
+pytestmark = pytest.mark.soak
+
+BOARDS = 16
+FULL_WATTS = 45.0 * BOARDS
+START = 4.0
+"""Seconds within which a board is brought up and in the middle of its ramp."""
+
+WITHIN = 3.0
+"""Seconds from an order to idle boards; a machine that has much else to do is given `PATIENCE`."""
+
+
+async def steady(rig: CurtailedRig, _moment: float) -> None:
+    before = rig.daemon.miner.tally.solutions
+    await rig.until(lambda: rig.daemon.miner.tally.solutions > before, "it finds nothing")
+
+
+async def starting(rig: CurtailedRig, moment: float) -> None:
+    await asyncio.sleep(moment * START)
+
+
+async def reconnecting(rig: CurtailedRig, moment: float) -> None:
+    await asyncio.sleep(moment * START)
+    rig.server.drop_clients(reset=moment < 0.5)
+    await asyncio.sleep(moment * 0.1)
+
+
+async def with_a_clean_job(rig: CurtailedRig, moment: float) -> None:
+    await rig.mining()
+    rig.server.new_block(clean=True)
+    await asyncio.sleep(moment * 0.02)
+
+
+SITUATIONS: tuple[Callable[[CurtailedRig, float], Awaitable[None]], ...] = (
+    *(steady, starting, reconnecting, with_a_clean_job, starting, reconnecting),
+)
+
+
+async def test_a_rig_rests_within_seconds_of_any_order_and_resumes_softly(
+    soaking: bool, tmp_path: Path
+) -> None:
+    orders, random, latest = (200, Random(1), 1.0) if soaking else (len(SITUATIONS), Random(1), 0.2)
+    async with curtailed_rig(tmp_path, BOARDS) as rig:
+        for number in range(orders):
+            situation = SITUATIONS[number % len(SITUATIONS)]
+            await situation(rig, random.uniform(0.0, latest))
+            await rig.order_idle(situation.__name__)
+        if soaking:
+            await rig.until(lambda: rig.rack.watts() > 0.9 * FULL_WATTS, "it is not at full speed")
+            await rig.order_idle("full speed")
+            await rig.confirmed()
+        stats = rig.daemon.site.curtail.stats
+        ours = rig.daemon.miner.tally
+    print(figures(rig))  # noqa: T201  # the figures are what a soak is for
+
+    within = WITHIN if soaking else PATIENCE
+    assert max(one.idle for one in rig.obeyed) < within
+    assert stats.idle_longest == pytest.approx(max(one.told for one in rig.obeyed), abs=0.001)
+    assert max(one.told for one in rig.obeyed) < within
+    assert (stats.obeyed, sum(stats.refused.values())) == (len(rig.obeyed), 0)
+    assert max(one.watts for one in rig.obeyed) <= REST_WATTS * BOARDS
+    assert [one for one in rig.obeyed if one.late] == []
+    assert min(rig.rests) >= MIN_OFF - LOOK_EVERY
+    assert rig.steepest <= (2 * FULL_WATTS * LOOK_EVERY / RAMP if soaking else FULL_WATTS / 2)
+    assert ours.solutions
+    assert ours.fates[Fate.REJECTED] == 0
+    assert rig.log.named("device.failed") == []
+    assert stats.late == 0 or not soaking
+
+
+def figures(rig: CurtailedRig) -> str:
+    """Return what is to be told of a run."""
+    rows = []
+    for situation in dict.fromkeys(["all", *(one.situation for one in rig.obeyed)]):
+        times = [one.idle for one in rig.obeyed if situation in {"all", one.situation}]
+        shown = ", ".join(f"{1e3 * percentile(times, percent):.0f}" for percent in (50, 99, 100))
+        rows.append(f"{situation}: {len(times)} orders, idle after p50, p99, p100: {shown} ms")
+    watts = max(one.watts for one in rig.obeyed)
+    rise, rest = rig.steepest / LOOK_EVERY, min(rig.rests)
+    rows.append(f"at most {watts:.0f} W at rest, for {rest:.2f} s at least; rise {rise:.0f} W/s")
+    return "\n".join(["", *rows])
