@@ -126,6 +126,30 @@ async def test_a_measured_board_keeps_its_limit_as_measured_whatever_its_chips_a
         assert watts == pytest.approx(25.0, rel=0.05)
 
 
+async def test_power_falls_within_a_second_of_a_limit_and_never_rises_above_one() -> None:
+    rack = EmulatedRack(boards=2)
+    after_a_second, later = [], []
+
+    async with rack.running():
+        await rack.all_mining()
+        await asyncio.sleep(20.0)
+        full = rack.watts()
+        rack.apply(Setpoint(run=True, watts=25.0, reason="cap"))
+        await asyncio.sleep(1.0)
+        for _ in range(100):
+            await asyncio.sleep(0.1)
+            after_a_second.append(rack.watts())
+        rack.apply(Setpoint(run=True, watts=35.0, reason="cap"))
+        for _ in range(150):
+            await asyncio.sleep(0.1)
+            later.append(rack.watts())
+
+    assert full > 80.0
+    assert max(after_a_second) < 2 * 25.0 * 1.03
+    assert max(later) < 2 * 35.0 * 1.03
+    assert later[-1] > 2 * 35.0 * 0.95
+
+
 async def test_when_even_the_slowest_point_takes_too_much_it_rests() -> None:
     rig = gamma()
 
