@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from prometheus_client.parser import text_string_to_metric_families
 
-from drivers.api import DeviceState, DeviceStats
+from drivers.api import DeviceState, DeviceStats, OperatingPoint
 from stratum_client.control.claims import IDLE, Claim, Claims, Level, Limit
 from stratum_client.control.governor import DeviceFacts, decide
 from stratum_client.control.power import CapHeld, Source
@@ -179,16 +179,22 @@ def test_any_snapshot_is_served_and_read_again(stats: RigStats) -> None:
     assert "stratum_client_uptime_seconds" in names
 
 
-def test_the_reason_is_the_same_words_as_in_the_status() -> None:
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [(IDLE, "idle"), (Limit(rig_watts=40), "at most 40 W of the whole rig")],
+)
+def test_the_reason_is_the_same_words_as_in_the_status(limit: Limit, words: str) -> None:
     claim = Claim(
         level=Level.USER,
         issuer="pause",
-        limit=IDLE,
+        limit=limit,
         cause='paused by "me"',
         remark="a\\b",
         since=0.0,
     )
-    decision = decide(Claims().stated(claim), [DeviceFacts(name="cpu")], 1.0)["cpu"]
+    points = (OperatingPoint(mhz=500, watts=30, hashrate=1e12),)
+    facts = DeviceFacts(name="cpu", points=points)
+    decision = decide(Claims().stated(claim), [facts], 1.0)["cpu"]
     device = NamedDevice(
         name="cpu",
         driver="cpu",
@@ -204,6 +210,9 @@ def test_the_reason_is_the_same_words_as_in_the_status() -> None:
     status: Any = stats.summary()
     assert [sample.labels["reason"] for sample in samples] == [claim.reason]
     assert status["devices"][0]["limit"]["reason"] == claim.reason
+    assert [sample.labels["limit"] for sample in samples] == [words]
+    assert status["devices"][0]["limit"]["limit"] == words
+    assert status["devices"][0]["limit"]["max_watts"] == (40 if limit.run else None)
 
 
 def test_a_driver_cannot_flood_the_metrics() -> None:

@@ -30,6 +30,7 @@ from stratum_client.miner import Miner
 from stratum_client.pool_url import parse_pool_url
 from stratum_client.reload import Settings
 from stratum_client.state_file import StateFile
+from stratum_client.stats import PoolState, RigStats
 from stratum_client.supervise import SupervisedDevice
 from stratum_client.window_desk import UNSYNCHRONIZED, WindowDesk
 from tests.stand_ins import RecordingLog
@@ -316,10 +317,18 @@ class SetClock:
 OPENS = 1_750_000_200.0
 
 
-def daemon_at(port: int, clock: SetClock, log: RecordingLog, config: list[Config]) -> Daemon:
+HASHER = DeviceConfig(name="hasher", driver="cpu", settings={"threads": 1})
+
+
+def daemon_at(
+    port: int,
+    clock: SetClock,
+    log: RecordingLog,
+    config: list[Config],
+    device: DeviceConfig = HASHER,
+) -> Daemon:
     url = parse_pool_url(f"127.0.0.1:{port}")
     pool = PoolConfig(name="pool", url=url, user="account.rig", suggest_difficulty="off")
-    device = DeviceConfig(name="hasher", driver="cpu", settings={"threads": 1})
     config[0] = replace(config[0], pools=(pool,), devices=(device,))
     return Daemon(
         config[0],
@@ -368,6 +377,29 @@ async def test_a_daemon_mines_in_its_window_alone() -> None:
     assert f'level="window",limit="idle",reason="{reason}"' in page
     assert reply["changes"] == ["windows"]
     assert after == "window: outside all windows until Mon 00:00"
+
+
+async def test_sessions_and_sensors_are_up_while_it_waits_for_its_window() -> None:
+    clock, log, file = SetClock(OPENS - 3600), RecordingLog(), [CONFIG]
+    board = DeviceConfig(name="gamma", driver="bitaxe-gamma", port="emulated:bitaxe-gamma")
+    async with EmulatedPool(PoolSettings()) as pool, asyncio.TaskGroup() as group:
+        daemon = daemon_at(pool.port, clock, log, file, board)
+        running = group.create_task(daemon.run())
+        await until(lambda: is_ready(daemon.snapshot()))
+        [device] = daemon.snapshot().devices
+        daemon.stop()
+        await running
+
+    assert device.stats.reason == "window: outside all windows until Sun 15:10"
+    assert device.counts.solutions == 0
+    assert log.named("device.ready") == [], "its chips are not brought up"
+
+
+def is_ready(stats: RigStats) -> bool:
+    """Return whether a resting rig has a job and knows how warm its board is."""
+    [device], [pool] = stats.devices, stats.pools
+    is_idle = device.stats.state is DeviceState.IDLE
+    return is_idle and device.stats.temperature is not None and pool.state is PoolState.MINING
 
 
 async def test_a_calendar_that_is_gone_refuses_the_reload_and_changes_nothing() -> None:
