@@ -3,6 +3,8 @@
 import contextlib
 import hmac
 import json
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -86,6 +88,13 @@ def test_an_order_signed_by_another_program_is_obeyed() -> None:
     assert claim.reason == (
         "order 17 of grid to all, 2025-06-15 15:06:40 UTC, until 2025-06-15 16:06:40 UTC"
     )
+
+
+def test_the_example_of_the_documentation_is_obeyed() -> None:
+    text = (Path(__file__).parents[2] / "docs/curtailment.md").read_text()
+    [example] = re.findall(r"^({\"number\".*}\ngrid [0-9a-f]{64})$", text, re.MULTILINE)
+
+    assert isinstance(verdict_on(example.encode(), addressed="all"), Obey)
 
 
 @pytest.mark.parametrize(
