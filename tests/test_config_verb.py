@@ -84,6 +84,7 @@ def test_an_address_that_cannot_be_is_never_written(tmp_path: Path) -> None:
     assert not (tmp_path / "x").exists()
 
 
+@example("{rig}")
 @given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=20).filter(str.isprintable))
 def test_whatever_the_user_is_called_the_file_says_so(user: str) -> None:
     text = first_config(url="a.example:1", user=user)
@@ -92,7 +93,9 @@ def test_whatever_the_user_is_called_the_file_says_so(user: str) -> None:
     found = findings_in(text.encode(), name="f", environ={}, directory=Path("/nowhere"))
 
     assert all(error.startswith(f"f:{line}: pool[1].user: ") for error in found.errors)
-    assert found.errors or (found.config and found.config.pools[0].user == user)
+    if not found.errors:
+        assert found.config
+        assert found.config.pools[0].user == user.replace("{rig}", found.config.rig.name)
 
 
 def test_the_file_to_be_filled_in_is_right_and_has_no_pool() -> None:
