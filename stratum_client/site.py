@@ -20,6 +20,7 @@ from stratum_client.curtail_requests import CurtailRequests
 from stratum_client.device_control import DeviceControl
 from stratum_client.energy_desk import EnergyDesk
 from stratum_client.meter_desk import MeterDesk
+from stratum_client.price_desk import PriceDesk
 from stratum_client.restart_desk import RestartDesk, left_in
 from stratum_client.state_file import StateFile
 from stratum_client.supervise import SupervisedDevice, kept_running
@@ -110,6 +111,7 @@ class Site:
             log=log_for("energy"),
         )
         self.meters.samples.append(self.energy.sample)
+        self._prices = PriceDesk(config, control=control, clock=clock, log=log_for("price"))
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
@@ -121,6 +123,7 @@ class Site:
         self._restarts.configure(config)
         self.meters.configure(config)
         self.energy.configure(config)
+        self._prices.configure(config)
         self.tuner.configure(config)
 
     def _watts_of(self, device: str) -> Reading | None:
@@ -134,6 +137,7 @@ class Site:
             "meters": self.meters.run,
             "orders": self.curtail.run,
             "energy": self.energy.run,
+            "prices": self._prices.run,
             "tuner": self.tuner.run,
         }
         if self.link:
