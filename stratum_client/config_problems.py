@@ -40,13 +40,20 @@ class Findings:
     config: Config | None = None
 
 
-class _NoLog:
+class NoLog:
     """Nobody reads what a device says that is not going to run."""
 
-    def debug(self, event: str, **fields: object) -> None: ...
-    def info(self, event: str, **fields: object) -> None: ...
-    def warning(self, event: str, **fields: object) -> None: ...
-    def error(self, event: str, **fields: object) -> None: ...
+    def debug(self, event: str, **fields: object) -> None:
+        """Drop it."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Drop it."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Drop it."""
+
+    def error(self, event: str, **fields: object) -> None:
+        """Drop it."""
 
 
 def findings_in(data: bytes, *, name: str, environ: Mapping[str, str], directory: Path) -> Findings:
@@ -148,7 +155,7 @@ def _device_error(device: DeviceConfig, draft: Draft) -> str:
             miner=Miner(clock),
             clock=clock,
             random=Random(),
-            log_for=lambda _: _NoLog(),
+            log_for=lambda _: NoLog(),
         )
     except ConfigError as error:
         lines = lines_of(draft.origins.text)

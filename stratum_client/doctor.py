@@ -23,6 +23,7 @@ LATEST = 4_102_444_800
 LITTLE_SPACE = 64 << 20
 """Bytes: what logs and accounts of some weeks take."""
 
+MQTT_COMMAND = "pip install 'stratum-client[mqtt]'"
 SET_CLOCK = "sudo timedatectl set-ntp true"
 
 _LONGEST = 500
@@ -202,6 +203,15 @@ def clock_check(facts: ClockFacts) -> Check:
     state = "not synchronised" if facts.is_synchronized is False else "nobody says if it is right"
     text = f"{facts.shown}, {state}"
     return Check(name=name, status=Status.WARNING, text=text, fix=SET_CLOCK)
+
+
+def broker_check(address: str, problem: str) -> Check:
+    """Return whether the broker at ``address`` lets us in; ``problem`` is empty if so."""
+    if not problem:
+        return Check(name=f"broker {address}", text="lets us in")
+    fix = MQTT_COMMAND if MQTT_COMMAND in problem else ""
+    text = f"{problem}; orders and meters by MQTT do not reach this rig"
+    return Check(name=f"broker {address}", status=Status.WARNING, text=text, fix=fix)
 
 
 def library_check(name: str, problem: str, fix: str, *, needed_for: str, is_core: bool) -> Check:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterable
 from ctypes.util import find_library
 from pathlib import Path
+from random import Random
 
 from drivers import usb_power
 from drivers.hashing import kernels
@@ -17,9 +18,12 @@ from drivers.transports.errors import PortOpenError
 from drivers.transports.usb_device import libusb
 from drivers.transports.usb_errors import LIBUSB_COMMAND
 from stratum_client import doctor, doctor_facts
+from stratum_client.clock import SystemClock
 from stratum_client.config import Config
 from stratum_client.config_arguments import with_arguments
 from stratum_client.config_file import find_config, load_config
+from stratum_client.config_problems import NoLog
+from stratum_client.control.io.mqtt_link import MqttLink
 from stratum_client.doctor import Check, ClockFacts, ConfigFacts, StateFacts, Status
 from stratum_client.doctor_kernel_log import kernel_log, kernel_log_check
 from stratum_client.doctor_pools import pool_checks, pool_facts
@@ -97,6 +101,7 @@ def _checks(options: argparse.Namespace) -> list[Check]:
         doctor.clock_check(_clock()),
         *_ports(config, state, pip),
         kernel_log_check(kernel_log()),
+        *_broker(config),
         *pool_checks(asyncio.run(pool_facts(config.pools))),
     ]
 
@@ -166,6 +171,20 @@ def _ports(config: Config, state: StateFacts, pip: str) -> list[Check]:
         *power_checks(usb_power.power_hints(one.port for one in found if one.is_sure)),
         *absent_checks(doctor_facts.absent_devices(config.devices, found)),
     ]
+
+
+def _broker(config: Config) -> Iterable[Check]:
+    """Log in at the broker, if there is one."""
+    if not config.mqtt.url:
+        return ()
+    link = MqttLink(
+        config.mqtt,
+        config.rig.name,
+        clock=SystemClock(),
+        random=Random(),
+        log=NoLog(),
+    )
+    return (doctor.broker_check(str(config.mqtt.url), asyncio.run(link.problem_found())),)
 
 
 def _wants_colours() -> bool:

@@ -12,7 +12,8 @@ import pytest
 
 from stratum_client.clock import SystemClock
 from stratum_client.config_mqtt import MqttConfig, parse_mqtt_url
-from stratum_client.control.io.mqtt_link import MOST_UNSENT, MqttLink
+from stratum_client.control.io.mqtt_link import COMMAND, MOST_UNSENT, NEEDS_EXTRA, MqttLink
+from stratum_client.doctor import Status, broker_check
 from tests.brokers import broker, site_at
 from tests.certificates import Authority
 from tests.stand_ins import RecordingLog
@@ -166,3 +167,28 @@ def test_addresses_of_brokers(written: str, shown: str) -> None:
 def test_what_is_no_address_is_refused(written: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         parse_mqtt_url(written)
+
+
+async def test_whether_a_broker_lets_us_in_is_found_without_a_word(tmp_path: Path) -> None:
+    async with broker(tmp_path) as port, site_at(port) as site:
+        good = await link_to(f"mqtt://127.0.0.1:{port}", RecordingLog()).problem_found()
+        await site.client.publish("end", b"", 1)
+        await site.hears(lambda topic, _: topic == "end")
+        heard = [topic for topic, _, _ in site.heard]
+    (tmp_path / "strict").mkdir()
+    async with broker(tmp_path / "strict", "allow_anonymous false") as port:
+        bad = await link_to(f"mqtt://127.0.0.1:{port}", RecordingLog()).problem_found()
+    gone = await link_to(f"mqtt://127.0.0.1:{port}", RecordingLog()).problem_found()
+
+    assert (good, heard) == ("", ["end"])
+    assert "not authori" in bad.lower()
+    assert "nothing listens" in gone
+
+
+def test_the_doctor_says_what_a_broker_that_is_away_means() -> None:
+    well, ill = broker_check("mqtt://b:1", ""), broker_check("mqtt://b:1", NEEDS_EXTRA)
+
+    assert well.status is Status.OK
+    assert ill.status is Status.WARNING
+    assert ill.fix == COMMAND
+    assert "orders and meters by MQTT do not reach this rig" in ill.text

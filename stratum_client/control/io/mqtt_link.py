@@ -121,6 +121,20 @@ class MqttLink:
                 self._backoff.reset()
             await asyncio.sleep(self._backoff.next_pause())
 
+    async def problem_found(self) -> str:
+        """Log in once, under a name of chance and without a word; return why that failed."""
+        try:
+            library = await asyncio.to_thread(importlib.import_module, "aiomqtt")
+        except ImportError:
+            return NEEDS_EXTRA
+        try:
+            client = await self._client(library, is_trial=True)
+            await _entered(client)
+            await client.__aexit__(None, None, None)
+        except (library.MqttError, OSError, CaFileError, TimeoutError) as error:
+            return _in_words(error)
+        return ""
+
     # -- one connection
 
     async def _talk(self, library: Any) -> None:  # noqa: ANN401 - the module aiomqtt
@@ -142,7 +156,12 @@ class MqttLink:
         if broken:
             raise broken
 
-    async def _client(self, library: Any) -> "Client":  # noqa: ANN401 - as above
+    async def _client(
+        self,
+        library: Any,  # noqa: ANN401 - as above
+        *,
+        is_trial: bool = False,
+    ) -> "Client":
         """Return a client for one connection; raise OSError where nobody is to be trusted.
 
         The library dials in a thread that nobody can stop. So that is left to it only when the
@@ -152,15 +171,16 @@ class MqttLink:
         async with asyncio.timeout(_CONNECT_WAIT):
             host = await self._probe(tls)
         config = self._config
+        will = library.Will(f"{self.topic}/state", _state(online=False), 1, retain=True)
         client: Client = library.Client(
             host,
             self.url.port,
-            identifier=self._client_id,
+            identifier=None if is_trial else self._client_id,
             username=config.user or None,
             password=config.password or None,
             tls_context=tls,
-            will=library.Will(f"{self.topic}/state", _state(online=False), 1, retain=True),
-            clean_session=False,
+            will=None if is_trial else will,
+            clean_session=is_trial,
             keepalive=_KEEPALIVE,
             timeout=_ANSWER_WAIT,
             max_queued_incoming_messages=MOST_UNSENT,
