@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from drivers.api import DeviceState
-from stratum_client.health import TENDED_WITHIN, is_tended
+from stratum_client.control.claims import IDLE, Claim, Decision, Level
+from stratum_client.health import TENDED_WITHIN, health_of, is_tended
 from stratum_client.pool_roles import PoolRole
 from stratum_client.service_notify import (
     LONGEST_START,
@@ -256,6 +257,18 @@ def test_while_no_pool_answers_it_is_well_as_long_as_they_are_dialled() -> None:
 
     assert is_tended(away, {away.pools[0].name: 3600.0}, 3700.0)
     assert not is_tended(away, {away.pools[0].name: 3701.0}, 3700.0)
+
+
+@pytest.mark.parametrize("level", [Level.ORDER, Level.WINDOW, Level.PRICE, Level.USER])
+def test_whoever_wants_all_devices_to_rest_the_watchdog_is_fed(level: Level) -> None:
+    claim = Claim(level=level, issuer="x", limit=IDLE, cause="soft restart", since=0.0)
+    [device] = SERVED.devices
+    at_rest = replace(device, decision=Decision(limit=IDLE, binding=(claim,)))
+    away = with_pool(SERVED, PoolState.DISCONNECTED, PoolRole.CONNECTING, "no route")
+
+    assert is_tended(replace(away, devices=(at_rest,)), {}, 0.0)
+    assert not is_tended(replace(away, devices=(at_rest, device)), {}, -1.0)
+    assert health_of(replace(away, devices=(at_rest,)))[1].startswith("idle as intended: soft")
 
 
 def test_a_real_daemon_is_ready_reloads_and_stops(manager: Manager, tmp_path: Path) -> None:
