@@ -198,6 +198,7 @@ async def test_a_pause_with_an_end_ends_by_wall_time_also_while_nothing_runs(
         bench.clock.now += 61
         bench.control._changed.set()
         await until(lambda: bench.running() == ["cpu", "gamma"])
+        await until(lambda: claims_in((tmp_path / FILE_NAME).read_bytes()).claims == ())
     assert bench.log.named("claim.expired")
 
     again = Bench(tmp_path)
