@@ -41,7 +41,10 @@ def state_dir_of(options: argparse.Namespace, environ: Mapping[str, str] = os.en
     configured = environ.get("SC_STATE_DIR") or (path and _state_dir_in(path))
     if configured:
         return (path.parent if path else Path()) / str(read_value(DIRECTORY, configured))
-    ours = default_state_dir()
+    try:
+        ours = default_state_dir(environ)
+    except ConfigError:  # who has no home, as a command of another unit, means the service
+        return SERVICE_DIR
     return SERVICE_DIR if not has_socket(ours) and has_socket(SERVICE_DIR) else ours
 
 
