@@ -106,11 +106,13 @@ class EmulatedChain:
         """Set the core voltage of a chip; without it the chips are dead and forget everything."""
         if volts < _ALIVE_VOLTS <= self.surroundings.volts:
             self._start_over()
-        self.surroundings = Surroundings(temperature=self.surroundings.temperature, volts=volts)
+        if volts != self.surroundings.volts:
+            self.surroundings = Surroundings(temperature=self.surroundings.temperature, volts=volts)
 
     def set_temperature(self, temperature: float) -> None:
         """Set what a chip's own thermometer would read, in degrees Celsius."""
-        self.surroundings = Surroundings(temperature=temperature, volts=self.surroundings.volts)
+        if temperature != self.surroundings.temperature:
+            self.surroundings = Surroundings(temperature=temperature, volts=self.surroundings.volts)
 
     @property
     def dead(self) -> bool:

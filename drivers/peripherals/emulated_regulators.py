@@ -94,8 +94,10 @@ class TPS546:
 
     def output(self) -> float:
         """Return the output in volts."""
+        if not self._switched_on() or self._tripped():
+            return 0.0
         self._watch()
-        return self._volts(0x21) if self._switched_on() and not self._tripped() else 0.0
+        return 0.0 if self._latched & _SWITCHING_OFF else self._volts(0x21)
 
     def _switched_on(self) -> bool:
         configuration = self._bytes[0x02]
@@ -111,9 +113,7 @@ class TPS546:
         return self._heat.spec.input_volts < self._linear(0x35)
 
     def _watch(self) -> None:
-        """Latch what switches the output off: too much at the input, in current or in heat."""
-        if not self._switched_on() or self._tripped():
-            return
+        """Latch what switches an output off that is on: too much input, current or heat."""
         heat, volts = self._heat, self._volts(0x21)
         share = (volts / heat.spec.domains / heat.spec.volts) ** 2
         amps = heat.spec.watts * heat.activity * share / volts if volts else 0.0

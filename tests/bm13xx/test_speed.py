@@ -48,7 +48,7 @@ def gamma(**settings: object) -> Rig:
     return Rig("bitaxe-gamma", scale=COARSE, tick=0.5, **settings)  # type: ignore[arg-type]  # settings last
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_chips_are_never_faster_than_their_voltage_allows(seed: int) -> None:
     rig, random = gamma(), Random(seed)
     watched = Watched(rig)
@@ -57,7 +57,7 @@ async def test_chips_are_never_faster_than_their_voltage_allows(seed: int) -> No
 
     async with rig.running():
         looking = asyncio.create_task(watched.look())
-        for _ in range(25):
+        for _ in range(18):
             rig.device.apply(setpoint_of(random))
             await asyncio.sleep(random.choice((0.01, 0.3, 2.0, 9.0)))
         looking.cancel()
@@ -109,7 +109,7 @@ async def test_a_limit_in_watts_holds_by_the_model_and_lowers_voltage_with_frequ
 
 
 async def test_a_measured_board_keeps_its_limit_as_measured_whatever_its_chips_are() -> None:
-    rack = EmulatedRack(boards=6, seed=5)
+    rack = EmulatedRack(boards=4, seed=5)
 
     async with rack.running():
         await rack.all_mining()
@@ -191,7 +191,7 @@ async def test_a_slow_start_rises_as_slowly_as_told_and_falls_at_once() -> None:
     async with rig.running():
         device.apply(Setpoint(run=True, ramp=100.0))
         await rig.miner.until(lambda: device.stats().state is DeviceState.MINING)
-        for _ in range(60):
+        for _ in range(40):
             await asyncio.sleep(1.0)
             seen.append(device.stats().frequency_mhz or 0.0)
         reason = device.stats().reason
@@ -205,7 +205,7 @@ async def test_a_slow_start_rises_as_slowly_as_told_and_falls_at_once() -> None:
     assert seen[:2] == [50.0, 50.0]
     for second, mhz in enumerate(seen, 1):
         assert mhz <= max(50.0, 5.25 * (second + 1) + 1.0)
-    assert seen[-1] > 5.25 * 60 - 20.0
+    assert seen[-1] > 5.25 * 40 - 20.0
     assert slow == pytest.approx(100.0, abs=1.0)
     assert device.stats().frequency_mhz is None
 
@@ -213,7 +213,7 @@ async def test_a_slow_start_rises_as_slowly_as_told_and_falls_at_once() -> None:
 BOARDS_AND_MOMENTS = [
     (name, seconds)
     for name in ("bitaxe-gamma", "bitaxe-ultra", "emberone-00", "qaxe")
-    for seconds in (0.2, 1.0, 2.4, 5.0, 12.0, 25.0)
+    for seconds in (0.2, 1.0, 5.0, 12.0)
 ]
 
 
