@@ -135,7 +135,9 @@ WatchdogSec=60s
 Environment=PYTHONFAULTHANDLER=1
 KillMode=mixed
 TimeoutStartSec=90s
-TimeoutStopSec=30s
+# A daemon that hangs is not waited for long; switching boards off may take a slow machine a while.
+TimeoutAbortSec=15s
+TimeoutStopSec=60s
 
 User={user}
 Group={user}
