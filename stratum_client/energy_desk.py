@@ -30,6 +30,9 @@ from stratum_client.control.tariff import Rate, Tariff, TariffRule
 CHECKPOINT = 10.0
 """Seconds of energy that a kill may cost at most."""
 
+_STATS_LAST = 5.0
+"""Seconds for which what the account says is not worked out anew: 64 boards take some 10 ms."""
+
 _LOOKS = 3.5
 """Times the meters' interval after which they have missed looks."""
 
@@ -84,6 +87,8 @@ class EnergyDesk:
         self._ledger: EnergyLedger | None = None
         self._early: list[IntervalRecord] = []
         self._key = ""
+        self._stats: EnergyStats | None = None
+        self._stats_at = 0.0
         self._is_restored = False
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -100,10 +105,14 @@ class EnergyDesk:
 
     @property
     def stats(self) -> EnergyStats:
-        """Return what the account says now."""
-        watts = Decimal(self._power.total.watts) if self._power else None
-        period = self._meter.open.period if self._meter.open else None
-        return replace(self._account.stats(self._open(), period, watts), ledger=self._end())
+        """Return what the account says, or said some seconds ago."""
+        now = self._clock.monotonic()
+        if self._stats is None or now - self._stats_at >= _STATS_LAST:
+            watts = Decimal(self._power.total.watts) if self._power else None
+            period = self._meter.open.period if self._meter.open else None
+            self._stats = self._account.stats(self._open(), period, watts)
+            self._stats_at = now
+        return replace(self._stats, ledger=self._end())
 
     async def run(self) -> None:
         """Keep the ledger until cancelled."""
@@ -132,6 +141,7 @@ class EnergyDesk:
 
     def _book(self, intervals: list[Interval]) -> None:
         for interval in intervals:
+            self._stats = None
             self._count += 1
             record = self._record(interval, self._count)
             self._waits.clear()
@@ -166,7 +176,7 @@ class EnergyDesk:
         self._key = signer.key if signer else ""
         if not self._is_restored:
             self._account.restore(restored.open_intervals)
-        self._is_restored = True
+        self._is_restored, self._stats = True, None
         first = self._started(restored.missing_to)
         records: list[Record] = [first, *self._early]
         if restored.recovered:

@@ -7,11 +7,11 @@ that the account covers, "today" the time since local midnight.
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from stratum_client.control.energy_records import NOTHING, DayTotal, EnergySum, IntervalRecord
+from stratum_client.control.energy_records import NOTHING, EnergySum, IntervalRecord
 from stratum_client.control.tariff import GRID, ZERO, Period, Rate
 
 HOUR = Decimal(3600)
@@ -110,6 +110,7 @@ class EnergyAccount:
         self._day: date | None = None
         self._total = _Sums()
         self._hour = _Sums()
+        self._now = _Sums()
 
     def restore(self, records: Iterable[IntervalRecord]) -> None:
         """Take in what an earlier process wrote of the newest day; no total counts it."""
@@ -126,7 +127,7 @@ class EnergyAccount:
     ) -> EnergyStats:
         """Return what the account says; ``open_now`` is the interval that goes on in ``period``."""
         more = [open_now] if open_now else []
-        now = _Sums.of([*self._newest(_NOW), *more])
+        now = _Sums.of(more, self._now)
         day = period.day if period else self._day
         today = _Sums.of(more, self._days.get(day) if day else None)
         total, hour = _Sums.of(more, self._total), _Sums.of(more, self._hour)
@@ -157,6 +158,7 @@ class EnergyAccount:
         while sum((_seconds(one) for one in self._recent), ZERO) - _seconds(self._recent[0]) > HOUR:
             self._recent.popleft()
         self._hour = _Sums.of(self._newest(HOUR))
+        self._now = _Sums.of(self._newest(_NOW))
 
     def _newest(self, seconds: Decimal) -> list[IntervalRecord]:
         """Return the newest records that together cover so many seconds."""
@@ -177,20 +179,35 @@ class _Sums:
     @classmethod
     def of(cls, records: Iterable[IntervalRecord], before: "_Sums | None" = None) -> "_Sums":
         """Return records summed up, and what was ``before`` them."""
-        sums = cls()
-        if before:
-            sums = replace(before, devices=dict(before.devices), costs=dict(before.costs))
-        for record in records:
-            sums.add(record)
-        return sums
+        found, first = list(records), before or cls()
+        if not found:
+            return first
+        names = {*first.devices, *(name for record in found for name in record.devices)}
+        costs = dict(first.costs)
+        for record in found:
+            _add_costs(costs, record.costs)
+        return cls(
+            rig=first.rig.plus(*(record.rig for record in found)),
+            devices={
+                name: first.devices.get(name, NOTHING).plus(
+                    *(record.devices[name] for record in found if name in record.devices)
+                )
+                for name in names
+            },
+            costs=costs,
+        )
 
-    def add(self, record: IntervalRecord | DayTotal) -> None:
+    def add(self, record: IntervalRecord) -> None:
         """Take in a record."""
         self.rig = self.rig.plus(record.rig)
         for name, one in record.devices.items():
             self.devices[name] = self.devices.get(name, NOTHING).plus(one)
-        for currency, cost in record.costs.items():
-            self.costs[currency] = self.costs.get(currency, ZERO) + cost
+        _add_costs(self.costs, record.costs)
+
+
+def _add_costs(costs: dict[str, Decimal], more: Mapping[str, Decimal]) -> None:
+    for currency, cost in more.items():
+        costs[currency] = costs.get(currency, ZERO) + cost
 
 
 def _seconds(record: IntervalRecord) -> Decimal:

@@ -19,6 +19,7 @@ Fields = Mapping[str, object]
 _ENERGY, _TIME = Decimal("0.000001"), Decimal("0.001")
 _JOULES = Decimal(3600)  # in a Wh
 _LARGEST = Decimal(10) ** 24
+_SOURCES = tuple(Source)
 
 
 class RecordError(ValueError):
@@ -62,20 +63,20 @@ class EnergySum:
         """Return the standard error of J/TH as a fraction of it: n shares prove it to 1/sqrt(n)."""
         return 1 / Decimal(self.shares).sqrt() if self.shares else None
 
-    def plus(self, other: "EnergySum") -> "EnergySum":
-        """Return both together."""
-        mine, more = self.watt_hours, other.watt_hours
+    def plus(self, *others: "EnergySum") -> "EnergySum":
+        """Return all together."""
+        each = (self, *others)
+        energies: dict[Source, Decimal] = {}
+        for one in each:
+            for source, energy in one.watt_hours.items():
+                energies[source] = energies.get(source, ZERO) + energy
         return EnergySum(
-            watt_hours={
-                source: mine.get(source, ZERO) + more.get(source, ZERO)
-                for source in Source
-                if source in mine or source in more
-            },
-            terahashes=self.terahashes + other.terahashes,
-            shares=self.shares + other.shares,
-            metered=self.metered + other.metered,
-            unmetered=self.unmetered + other.unmetered,
-            unmetered_terahashes=self.unmetered_terahashes + other.unmetered_terahashes,
+            watt_hours={source: energies[source] for source in _SOURCES if source in energies},
+            terahashes=sum([one.terahashes for one in each], ZERO),
+            shares=sum([one.shares for one in each]),
+            metered=sum([one.metered for one in each], ZERO),
+            unmetered=sum([one.unmetered for one in each], ZERO),
+            unmetered_terahashes=sum([one.unmetered_terahashes for one in each], ZERO),
         )
 
     def json(self) -> dict[str, object]:
@@ -306,7 +307,7 @@ def _exact(amount: Amount) -> EnergySum:
     return EnergySum(
         watt_hours={
             source: Decimal(amount.watt_hours[source]).quantize(_ENERGY)
-            for source in Source
+            for source in _SOURCES
             if source in amount.watt_hours
         },
         terahashes=Decimal(amount.hashes / TERA).quantize(_ENERGY),
