@@ -8,7 +8,7 @@ order, which `DeviceControl` is given anew at each start: what outlives the daem
 import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -42,6 +42,8 @@ MOST_REMEMBERED = 256
 MOST_TOLD = 60
 """Refusals a minute that are told of; the rest is counted."""
 
+_LOOK_AT_CLOCK = 1.0
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Received:
@@ -56,7 +58,8 @@ class _Received:
 class CurtailDesk:
     """Without a ``state_dir`` nothing is remembered, without a ``link`` nothing comes by MQTT.
 
-    ``synchronized`` is as in `clock_sync`. Raises ConfigError for keys that need what is missing.
+    ``synchronized`` is as in `clock_sync`; until a clock is, no remembered order ends by it. Raises
+    ConfigError for keys that need what is missing.
     """
 
     def __init__(
@@ -83,7 +86,9 @@ class CurtailDesk:
         self._orders = f"mine/{config.mqtt.site}/order"
         self._keys = key_ring(config)
         self._link = link
+        self._trusts_clock = config.schedule.trust_clock
         self._synchronized = synchronized
+        self._awaits_clock = False
         self._log = log
         self._follow_up = FollowUp(
             devices,
@@ -116,6 +121,7 @@ class CurtailDesk:
             group.create_task(self.contact.run(), name="contact")
             group.create_task(self._signal.run(), name="signal of orders")
             group.create_task(self._save_again(), name="orders that were not saved")
+            group.create_task(self._await_clock(), name="clock of orders")
             while True:
                 await self._has_received.wait()
                 self._has_received.clear()
@@ -141,7 +147,7 @@ class CurtailDesk:
             addressee=self._addressee,
             addressed=addressed,
             now=self.clock.wall(),
-            is_clock_trusted=self._synchronized() is not False,
+            is_clock_trusted=self._is_believed(),
         )
         match verdict:
             case Obey(order=order):
@@ -260,5 +266,30 @@ class CurtailDesk:
         self.book = self.store.restored()
         gone = [c.issuer for c in self.book.claims.claims if c.issuer in self.contact.former]
         self.book = self.book.released(gone)
+        self._hold_on()
+
+    def _hold_on(self) -> None:
+        """State what the book has; what a clock says of its end counts once that is believed."""
+        is_believed = self._is_believed()
+        self._awaits_clock = not is_believed
+        if is_believed:
+            self.book = self.book.in_force(self.clock.wall())
         for claim in self.book.claims.claims:
-            self.control.take(Level.ORDER, claim.issuer, [claim])
+            held = claim if is_believed else replace(claim, until=None)
+            self.control.take(Level.ORDER, claim.issuer, [held])
+
+    def _is_believed(self) -> bool:
+        return self._trusts_clock or self._synchronized() is not False
+
+    async def _await_clock(self) -> None:
+        """Let orders end when they should as soon as the clock is right."""
+        if not self._awaits_clock:
+            return
+        before = [claim.issuer for claim in self.book.claims.claims]
+        self._log.warning("order.clock_unsynchronized", orders=len(before))
+        while not self._is_believed():  # noqa: ASYNC110 - the kernel tells nobody
+            await asyncio.sleep(_LOOK_AT_CLOCK)
+        self._hold_on()
+        for issuer in before:
+            if not self.book.of(issuer):
+                self.control.take(Level.ORDER, issuer, [])

@@ -44,7 +44,7 @@ class OrdersStore:
         self._log = log
 
     def restored(self) -> OrderBook:
-        """Return what was in force when the last daemon ended, however it ended.
+        """Return what was in force when the last daemon ended, however it ended, expired or not.
 
         A record that is there but cannot be read held orders: the rig rests until somebody who
         knows them ends that by force.
@@ -62,7 +62,7 @@ class OrdersStore:
             aside = str(self._file.put_aside())
             self._log.error("orders.damaged", path=path, error=str(error), kept_as=aside)
             return self._lost(path)
-        return book.in_force(self._clock.wall())
+        return book
 
     async def save(self) -> str:
         """Write the orders down; return why that did not work."""

@@ -26,14 +26,21 @@ class OrderBench(Bench):
     """A rig called r17 of the site kent and the group hall-4."""
 
     def __init__(
-        self, folder: Path | None, *, by: str = "user miner", port: int = 1, **curtail: Any
+        self,
+        folder: Path | None,
+        *,
+        by: str = "user miner",
+        port: int = 1,
+        wall: float = NOW,
+        synchronized: bool = True,
+        **curtail: Any,
     ) -> None:
         super().__init__(folder)
-        self.clock.set_wall(NOW)
+        self.clock.set_wall(wall)
         self.folder = folder
         self.by = by
         self.power: RigPower | None = None
-        self.synchronized: bool | None = True
+        self.synchronized = synchronized
         url = parse_mqtt_url(f"mqtt://127.0.0.1:{port}")
         config = Config(
             rig=RigConfig(name="r17", timezone="Asia/Almaty"),

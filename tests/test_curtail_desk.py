@@ -145,6 +145,31 @@ async def test_an_order_ends_by_itself_when_it_expires() -> None:
         await until(lambda: bench.running() == ["cpu", "gamma"])
 
 
+async def test_a_clock_that_nobody_has_set_ends_no_remembered_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curtail_desk, "_LOOK_AT_CLOCK", 0.01)
+    bench = OrderBench(tmp_path)
+    async with working(bench):
+        bench.desk.take_message(order())
+        await until(bench.steps)
+
+    ahead = OrderBench(tmp_path, wall=NOW + 1e6, synchronized=False)
+    async with working(ahead):
+        await until(lambda: ahead.log.named("order.clock_unsynchronized"))
+        assert ahead.running() == []
+        ahead.clock.set_wall(NOW + 60)
+        ahead.synchronized = True
+        await until(lambda: [c.until for c in ahead.control.claims.claims] == [NOW + 3600])
+        assert ahead.running() == []
+
+    late = OrderBench(tmp_path, wall=NOW + 4000, synchronized=False)
+    async with working(late):
+        assert late.running() == []
+        late.synchronized = True
+        await until(lambda: late.running() == ["cpu", "gamma"])
+
+
 MESSAGES = st.one_of(
     st.binary(max_size=200),
     st.builds(
