@@ -16,6 +16,12 @@ MATERIAL = 0.005
 """The part by which watts or MHz differ before anything is decided anew because of them."""
 
 
+FAILING_AFTER = 60.0
+"""Seconds after which a device that has failed leaves most of its power to others."""
+
+_IN_ORDER = {DeviceState.MINING, DeviceState.WAITING, DeviceState.IDLE}
+
+
 @dataclass(slots=True)
 class _Seen:
     mhz: float = 0.0
@@ -23,6 +29,15 @@ class _Seen:
     hashrate: float = 0.0
     rest_watts: float | None = None
     is_known: bool = False
+    failed_at: float | None = None
+
+    def is_failing(self, state: DeviceState, now: float) -> bool:
+        """Return whether a device has been in no good state for long, since it failed."""
+        if state in _IN_ORDER:
+            self.failed_at = None
+        elif state is DeviceState.FAILED and self.failed_at is None:
+            self.failed_at = now
+        return self.failed_at is not None and now - self.failed_at >= FAILING_AFTER
 
 
 class FactsBook:
@@ -56,6 +71,7 @@ class FactsBook:
             rest_watts=seen.rest_watts or 0.0,
             is_here=stats.state is not DeviceState.ABSENT,
             is_known=seen.is_known,
+            is_failing=seen.is_failing(stats.state, now),
         )
 
 
@@ -65,7 +81,7 @@ def differ(old: Sequence[DeviceFacts], new: Sequence[DeviceFacts]) -> bool:
 
 
 def _differs(old: DeviceFacts, new: DeviceFacts) -> bool:
-    plain = ("name", "is_here", "is_known")
+    plain = ("name", "is_here", "is_known", "is_failing")
     return (
         any(getattr(old, name) != getattr(new, name) for name in plain)
         or len(old.points) != len(new.points)

@@ -18,6 +18,7 @@ from stratum_client.control.claims import IDLE, Claim, Level, Limit
 from stratum_client.control.claims_file import claims_in
 from stratum_client.control.governor import CALM, REST
 from stratum_client.device_control import DEAL_AGAIN, FILE_NAME, DeviceControl
+from stratum_client.device_facts import FAILING_AFTER
 from stratum_client.miner import Miner
 from stratum_client.state_file import StateFile
 from stratum_client.supervise import SupervisedDevice
@@ -32,7 +33,7 @@ class ObedientDevice:
     def __init__(self, *, slow: bool = False, faulty: bool = False) -> None:
         self.setpoint = Setpoint(run=True)
         self.points: list[OperatingPoint] = []
-        self.is_here = True
+        self.trouble: DeviceState | None = None
         self.rest_watts: float | None = None
         self.told: list[Setpoint] = []
         self.rests = False
@@ -59,8 +60,8 @@ class ObedientDevice:
         return self.points
 
     def stats(self) -> DeviceStats:
-        if not self.is_here:
-            return DeviceStats(state=DeviceState.ABSENT)
+        if self.trouble is not None:
+            return DeviceStats(state=self.trouble)
         idle = not self.setpoint.run and not self.slow
         state = DeviceState.IDLE if idle else DeviceState.MINING
         reason, power = (self.setpoint.reason, self.rest_watts) if idle else ("", None)
@@ -482,18 +483,18 @@ async def test_who_gets_less_is_told_before_who_gets_more() -> None:
 
 async def test_a_board_that_comes_gets_its_part_and_one_that_goes_leaves_it() -> None:
     bench = with_boards()
-    bench.gamma.is_here = False
+    bench.gamma.trouble = DeviceState.ABSENT
     await bench.control.state(order(Limit(rig_watts=24)))
     assert watts(bench) == [24, 0]
     assert bench.gamma.setpoint.reason.endswith("gets its part of the power when it is plugged in")
 
     async with controlling(bench):
-        bench.gamma.is_here = True
+        bench.gamma.trouble = None
         bench.clock.now += 1
         bench.control._changed.set()
         await until(lambda: bench.running() == ["cpu", "gamma"] or watts(bench)[1])
         assert sum(map(float, watts(bench))) == pytest.approx(24, abs=0.01)  # type: ignore[arg-type]
-        bench.cpu.is_here = False
+        bench.cpu.trouble = DeviceState.ABSENT
         bench.clock.now += CALM
         bench.control._changed.set()
         await until(lambda: watts(bench) == [0, 24])
@@ -511,6 +512,25 @@ async def test_what_a_board_is_seen_to_take_at_rest_is_counted() -> None:
         await until(lambda: watts(bench) == [0, 0])
 
     assert sorted(map(float, before)) == [0, 7.5]  # type: ignore[arg-type]  # both have watts
+
+
+async def test_a_board_that_keeps_failing_leaves_its_power_to_others_until_it_is_back() -> None:
+    bench = with_boards()
+    await bench.control.state(order(Limit(rig_watts=32)))
+    assert watts(bench) == [20, 12]
+    async with controlling(bench):
+        bench.gamma.trouble = DeviceState.FAILED
+        bench.control._changed.set()
+        await asyncio.sleep(0)
+        bench.clock.now += FAILING_AFTER
+        bench.control._changed.set()
+        await until(lambda: 4 <= (watts(bench)[1] or 0) < 8)
+        bench.gamma.trouble = None
+        bench.clock.now += CALM
+        bench.control._changed.set()
+        await until(lambda: (watts(bench)[1] or 0) > 11)
+
+    assert bench.running() == ["cpu", "gamma"]
 
 
 async def test_a_device_that_nobody_has_seen_yet_rests_while_power_is_dealt_out() -> None:

@@ -14,7 +14,7 @@ What a device cannot keep as stated:
 | with neither | full speed, and it is said | rest |
 
 So a limit in watts holds whatever is plugged in. A device that is not plugged in rests beforehand:
-it gets its part when it is there.
+it gets its part when it is there. One that fails to come up gets enough for its slowest speed.
 
 Plans last: one that still fits is kept while another would gain less than `WORTH`. A device that
 was told to rest for others does so for `REST`. And when somebody has been stopped or started, each
@@ -65,7 +65,7 @@ class DeviceFacts:
     ``points`` are those of its own power model, the last is full speed. Of a device without one,
     ``seen`` is the most it was seen to take, and ``full_mhz`` the highest frequency it was seen at.
     ``rest_watts`` is what it was seen to take at rest. ``is_here``: it is plugged in; ``is_known``:
-    it has been seen mining.
+    it has been seen mining; ``is_failing``: it has not come up for a while, and keeps trying.
     """
 
     name: str
@@ -75,6 +75,7 @@ class DeviceFacts:
     rest_watts: float = 0.0
     is_here: bool = True
     is_known: bool = True
+    is_failing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +215,8 @@ class _Dealer:
             parts = own[device.name]
             limit, points = _limit(parts), self._points(device)
             if limit.run and device.is_here and points:
-                choices[device.name] = _within(points, limit) if device.points else points
+                within = _within(points, limit) if device.points else points
+                choices[device.name] = within[:1] if device.is_failing else within
             else:
                 decided[device.name] = self._without_power(device, parts)
         planned = self._planned(choices)

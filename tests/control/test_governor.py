@@ -128,6 +128,18 @@ def test_what_devices_take_at_rest_is_not_there_for_others() -> None:
     assert resting(nothing_left) == ["a", "b", "c", "d"]
 
 
+def test_a_board_that_does_not_come_up_gets_enough_for_its_slowest_speed() -> None:
+    facts = [replace(one, is_failing=one.name == "a") for one in four_boards(volts=0.4)]
+
+    found = decide(of(claim(Limit(rig_watts=66))), facts, NOW)
+
+    slowest = facts[0].points[0]
+    assert found["a"].planned == slowest
+    assert found["a"].limit.watts
+    assert found["a"].limit.watts < facts[0].points[1].watts
+    assert all(found[name].planned == facts[0].points[-1] for name in "bcd")
+
+
 def test_more_than_all_take_leaves_all_at_full_speed() -> None:
     found = decide(of(claim(Limit(rig_watts=500))), four_boards(), NOW)
 
@@ -282,6 +294,7 @@ FACTS = st.lists(
         rest_watts=st.sampled_from([0.0, 0.0, 2.0]),
         is_here=st.sampled_from([True, True, True, False]),
         is_known=st.booleans(),
+        is_failing=st.sampled_from([False, False, True]),
     ),
     max_size=4,
     unique_by=lambda facts: facts.name,
