@@ -124,6 +124,7 @@ class RestartDesk:
         begun = self._begin(rules, random)
         self._restarts = Restarts(rules, begun.rests, begun.unseen)
         self._raises = Raises()
+        self._tell_slots()
         self._ramp = _ramp(config)
         self._ask()
 
@@ -155,7 +156,10 @@ class RestartDesk:
 
     def configure(self, config: Config) -> None:
         """Go by other rules from now on; a start that was to come is worked out anew."""
+        before = self._restarts.rules.slots
         self._restarts.follow(_rules(config))
+        if self._restarts.rules.slots != before:
+            self._tell_slots()
         self._ramp = _ramp(config)
         self._ask()
 
@@ -178,6 +182,18 @@ class RestartDesk:
     def _ask(self) -> None:
         """Have all decided anew, `gate` asked first."""
         self._control.start_softly(self.gate, issuers=ISSUERS, ramp=self._ramp)
+
+    def _tell_slots(self) -> None:
+        """Log what follows from the settings."""
+        slots = self._restarts.rules.slots
+        if slots.cycle:
+            self._log.info(
+                "restart.slots",
+                slot=slots.own,
+                of=slots.count,
+                seconds=round(slots.length, 3),
+                cycle=round(slots.cycle, 1),
+            )
 
     # -- the clock
 

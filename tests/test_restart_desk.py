@@ -39,6 +39,8 @@ async def test_a_daemon_that_starts_for_the_first_time_delays_nobody() -> None:
         assert rig.running() == ["a", "b"]
         assert rig.boards["a"].stops == []
         assert rig.boards["a"].setpoint.ramp == 240.0
+    [told] = rig.log.named("restart.slots")
+    assert told == {"slot": 17, "of": 600, "seconds": 1.0, "cycle": 600.0}
 
 
 @pytest.mark.virtual_time
