@@ -4,9 +4,7 @@ Both lie in the state directory. ``orders.json`` is replaced as a whole before a
 acknowledged. ``audit.jsonl`` is only ever appended to: one JSON object a line.
 """
 
-import asyncio
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from stratum_client.control.claims import IDLE, Claim, Level, utc
 from stratum_client.control.claims_file import ClaimsFileError
 from stratum_client.control.curtail import OrderBook
 from stratum_client.control.orders_file import book_in, book_text
-from stratum_client.state_file import StateFile
+from stratum_client.state_file import StateFile, append
 
 FILE_NAME = "orders.json"
 AUDIT_NAME = "audit.jsonl"
@@ -25,8 +23,6 @@ AGAIN_AFTER = 60.0
 
 LOST_ISSUER = "lost orders"
 """Issuer of the claim that holds a rig whose record of orders cannot be read."""
-
-_MODE = 0o600
 
 
 class OrdersStore:
@@ -88,7 +84,7 @@ class OrdersStore:
         line = json.dumps({"at": utc(self._clock.wall()), "what": what, **fields}) + "\n"
         path = self._directory / AUDIT_NAME
         try:
-            await asyncio.to_thread(_append, path, line.encode())
+            await append(path, line.encode())
         except OSError as error:
             problem = f"{path}: {error.strerror or error}"
             self._log.error("audit.not_saved", error=problem)
@@ -105,12 +101,3 @@ class OrdersStore:
                 since=self._clock.wall(),
             )
         )
-
-
-def _append(path: Path, line: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
-    try:
-        os.write(descriptor, line)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -61,8 +61,16 @@ class StateFile:
                 self._writing = _in_thread(change)
                 await asyncio.shield(self._writing)
         except TimeoutError as error:
-            problem = f"the disk did not answer within {WRITE_WAIT:g} s"
-            raise OSError(errno.ETIMEDOUT, problem) from error
+            raise _too_slow() from error
+
+
+async def append(path: Path, data: bytes) -> None:
+    """Return when ``data`` is on the disk behind what the file holds; raise OSError as `write`."""
+    try:
+        async with asyncio.timeout(WRITE_WAIT):
+            await asyncio.shield(_in_thread(partial(_append, path, data)))
+    except TimeoutError as error:
+        raise _too_slow() from error
 
 
 def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
@@ -87,6 +95,15 @@ def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
         _sync_folder(path.parent)
 
 
+def _append(path: Path, data: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _remove(path: Path) -> None:
     path.unlink(missing_ok=True)
     _sync_folder(path.parent)
@@ -99,6 +116,10 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _too_slow() -> OSError:
+    return OSError(errno.ETIMEDOUT, f"the disk did not answer within {WRITE_WAIT:g} s")
 
 
 def _in_thread(write: partial[None]) -> asyncio.Future[None]:

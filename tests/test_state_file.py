@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from stratum_client import state_file
-from stratum_client.state_file import StateFile
+from stratum_client.state_file import StateFile, append
 
 
 async def test_what_was_written_is_read_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -111,3 +111,14 @@ def test_what_is_far_too_large_is_not_read(tmp_path: Path) -> None:
 
     with pytest.raises(OSError, match="too large"):
         file.read()
+
+
+async def test_what_is_appended_stands_behind_what_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "trail"
+    await append(path, b"one\n")
+    await append(path, b"two\n")
+
+    assert path.read_bytes() == b"one\ntwo\n"
+    assert path.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(OSError, match="No such file"):
+        await append(tmp_path / "gone" / "trail", b"")
