@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC
+from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -17,6 +18,7 @@ from stratum_client.control.tariff import Tariff
 PATIENCE = 30.0
 START = 1_764_000_000.0  # 2025-11-24 16:00:00 UTC
 HOUR = 3600.0
+PLAIN = Tariff(rules=(), zone=UTC)
 
 
 class Reports:
@@ -97,16 +99,21 @@ class Ledger:
 
 def whole_ledger(folder: Path, signer: Signer | None = None, *, days: int = 2) -> None:
     """Leave a ledger of two runs over some days in ``folder``."""
-    tariff = Tariff(rules=(), zone=UTC)
     for run in range(2):
         with Ledger(folder, signer, largest_file=15_000) as book:
             book.ledger.add(started(run=f"run{run}", time="t", rig="rig", version="1"))
-            seconds = days * 24 * HOUR / 2
-            start = START + run * (seconds + 7)
-            for record in records(tariff, start, seconds, run=f"run{run}", step=15.0):
-                if record.number % 12 == 0:  # an hour's last one is enough here
-                    book.ledger.add(record)
+            for record in hourly(run, days):
+                book.ledger.add(record)
             book.ledger.add(stopped(run=f"run{run}", time="t"))
+
+
+@cache
+def hourly(run: int, days: int) -> tuple[IntervalRecord, ...]:
+    """Return each hour's last record of one of two runs."""
+    seconds = days * 24 * HOUR / 2
+    start = START + run * (seconds + 7)
+    found = records(PLAIN, start, seconds, run=f"run{run}", step=15.0)
+    return tuple(record for record in found if record.number % 12 == 0)
 
 
 def lines_of(folder: Path) -> list[bytes]:

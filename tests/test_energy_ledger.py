@@ -9,7 +9,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import UTC
 from hashlib import sha256
 from pathlib import Path
 from random import Random
@@ -37,10 +36,7 @@ from stratum_client.control.io.signing_key import (
     read_key,
     signature_check,
 )
-from stratum_client.control.tariff import Tariff
-from tests.energy_ledgers import HOUR, START, Ledger, lines_of, records, whole_ledger
-
-PLAIN = Tariff(rules=(), zone=UTC)
+from tests.energy_ledgers import HOUR, PLAIN, START, Ledger, lines_of, records, whole_ledger
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +140,7 @@ EDITS = [
 ]
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(["plain", "signed"]),
     edits=st.lists(st.sampled_from(EDITS), min_size=1, max_size=3),
@@ -392,8 +388,7 @@ def test_a_folder_that_cannot_be_made_is_reported_and_tried_again(tmp_path: Path
 KILLED = """
 import sys
 from pathlib import Path
-from tests.energy_ledgers import Ledger, START, records
-from tests.test_energy_ledger import PLAIN
+from tests.energy_ledgers import PLAIN, START, Ledger, records
 
 run = sys.argv[2]
 with Ledger(Path(sys.argv[1])) as book:
