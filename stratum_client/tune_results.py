@@ -5,6 +5,8 @@ without a serial number by its device's name. Written now and then: what a power
 minutes of knowledge, never the old record.
 """
 
+import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -20,6 +22,9 @@ SAVE_EVERY = 900.0
 SAVE_AGAIN = 60.0
 """The same after one that failed."""
 
+LAST_WRITE = 1.0
+"""Seconds that a clean end waits for the disk."""
+
 NO_DIRECTORY = "there is no state directory"
 
 
@@ -31,7 +36,7 @@ class TuneResults:
         self._clock = clock
         self._log = log
         self._is_changed = False
-        self._save_at = 0.0
+        self._save_at = clock.monotonic() + SAVE_EVERY
         self._has_failed = False
         self._records = self._restored()
 
@@ -60,6 +65,13 @@ class TuneResults:
         """Write what has changed, if it is time."""
         if self._is_changed and self._clock.monotonic() >= self._save_at:
             await self.save()
+
+    async def save_last(self) -> None:
+        """Write what has changed, as the daemon ends; the disk may not keep it from that."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_WRITE):
+                if self._is_changed and self._file:
+                    await self.save()
 
     async def save(self) -> str:
         """Write all records; return why that did not work."""

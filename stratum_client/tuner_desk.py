@@ -24,6 +24,7 @@ from stratum_client.control.power import Reading
 from stratum_client.control.tuner import BoardTuner
 from stratum_client.control.tuning_evidence import Goal, Look
 from stratum_client.control.tuning_file import Record
+from stratum_client.control.tuning_profile import DAY
 from stratum_client.control.tuning_views import Advice, Phase, TuningNote, View
 from stratum_client.device_control import DeviceControl
 from stratum_client.state_file import StateFile
@@ -60,6 +61,7 @@ class _Seat:
     steps: int = 0
     last_step: str = ""
     told: tuple[Phase, str] = (Phase.OFF, "off")
+    aged_on: int = -1
 
 
 class TunerDesk:
@@ -107,6 +109,12 @@ class TunerDesk:
 
     async def run(self) -> None:
         """Tune until cancelled."""
+        try:
+            await self._look_on()
+        finally:
+            await self.results.save_last()
+
+    async def _look_on(self) -> None:
         while True:
             self._wake.clear()
             self.look()
@@ -192,6 +200,7 @@ class TunerDesk:
             look=look if isinstance(look, Look) else None,
             hindrance=hindrance,
             crash=seat.eye.crash,
+            ramp=device.setpoint.ramp or 0.0,
             others=others,
             because=because,
         )
@@ -208,6 +217,7 @@ class TunerDesk:
         if work is None or not work.chips:
             return
         wall = self._clock.wall()
+        self._tell_age(name, seat, int(wall // DAY))
 
         def changed(record: Record) -> Record:
             trend = tuning_trend.with_work(
@@ -216,6 +226,14 @@ class TunerDesk:
             return replace(with_device(record, name), trend=trend)
 
         self.results.change(seat.board, changed)
+
+    def _tell_age(self, name: str, seat: _Seat, day: int) -> None:
+        """Say once a day if chips err more than they did."""
+        if seat.aged_on == day:
+            return
+        seat.aged_on = day
+        if ageing := tuning_trend.change(self.results.of(seat.board).trend):
+            self._log.warning("board.ages", device=name, board=seat.board, change=ageing)
 
     def _state(self, name: str, seat: _Seat) -> None:
         limit, old = seat.advice.limit, seat.claim

@@ -189,6 +189,9 @@ async def test_it_is_written_now_and_then_and_soon_when_it_matters(tmp_path: Pat
     results = TuneResults(file, clock=clock, log=log)
     results.change("A1", lambda _: known_board())
     await results.save_if_due()
+    assert file.read() is None
+    results.soon()
+    await results.save_if_due()
     results.forget("A1")
     clock.now += SAVE_EVERY - 1
     await results.save_if_due()
@@ -210,6 +213,7 @@ async def test_a_disk_that_fails_is_told_once_and_tried_again(tmp_path: Path) ->
     clock.now += SAVE_EVERY
     await results.save_if_due()
 
+    await results.save_last()
     assert [level for level, event, _ in log.events if event == "tuning.not_saved"] == [
         "error",
         "debug",

@@ -10,6 +10,7 @@ import pytest
 
 from drivers.api import DeviceState, DeviceStats, OperatingPoint, Setpoint
 from stratum_client.api.control_lines import Order, OrderError
+from stratum_client.cli import main
 from stratum_client.config import Config, RigConfig
 from stratum_client.config_tuning import TuningConfig
 from stratum_client.control.claims import IDLE, Claim, Level, Limit
@@ -25,6 +26,7 @@ from stratum_client.status_text import status_lines
 from stratum_client.supervise import SupervisedDevice
 from stratum_client.tune_results import FILE_NAME
 from stratum_client.tuner_desk import TunerDesk
+from stratum_client.verbs.tune import _lines
 from tests.control.tuning_plant import Plant
 from tests.stand_ins import ManualClock, RecordingLog
 
@@ -385,6 +387,59 @@ def test_another_board_in_its_place_has_a_tuner_of_its_own() -> None:
     seat = bench.desk._seats["board 1"]
     assert bench.desk._seat("board 1", "X").tuner is not seat.tuner
     assert bench.desk._seat("board 1", seat.board) is seat
+
+
+async def test_it_can_be_read_in_a_terminal() -> None:
+    bench = Bench()
+    bench.go_on(DAY, until=Phase.HOLDING)
+    [row] = (await bench.asked("tune"))["devices"]
+    lines = _lines(row)
+
+    assert lines[0] == "board 1: goal efficiency, board device board 1"
+    assert lines[1].startswith("  now: holding: ")
+    assert lines[3].startswith("  last step: ")
+    [best] = [line for line in lines if line.startswith("  * ")]
+    assert f"{bench.mhz():g} MHz" in best
+    assert "J/TH" in best
+
+
+def test_a_board_that_ages_is_told_of_once_a_day() -> None:
+    plant = Plant(random=Random(1), pace_at_top=3.0, knee=900.0)
+    bench = Bench(TuningConfig(), plants=[plant])
+    bench.go_on(HOUR, every=60)
+    bench.clock.now += 3 * DAY
+    plant.floor_errors = 0.05
+    bench.go_on(2 * HOUR, every=60)
+    assert not bench.log.named("board.ages")
+    bench.clock.now += DAY
+    bench.go_on(HOUR, every=60)
+
+    [told] = bench.log.named("board.ages")
+    assert "errors" in str(told["change"])
+    assert "within 3 days, at 600 MHz" in str(told["change"])
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("tune", "reset"), 2),
+        (("tune", "a", "b"), 2),
+        (("tune", "reset", "a", "--goal", "off"), 2),
+        (("tune", "a", "--goal", "off"), 1),
+        (("tune",), 1),
+    ],
+)
+def test_words_that_make_no_sense_and_no_daemon_are_told(
+    words: tuple[str, ...],
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("SC_STATE_DIR", str(tmp_path))
+
+    assert main(words) == code
+    assert capsys.readouterr().err.startswith("stratum-client tune: ")
 
 
 def test_status_and_metrics_tell_of_it() -> None:

@@ -47,7 +47,7 @@ HELD_FOR = 1800.0
 """A speed that others did not allow is not wanted again for so long."""
 
 REACH_WITHIN = 600.0
-"""Seconds that a board has to come to a speed, a soft start included."""
+"""Seconds that a board has to come to a speed."""
 
 CRASH_WITHIN = 900.0
 """A failure so soon after a step up is that speed's fault; later, the second within an hour is."""
@@ -207,7 +207,7 @@ class BoardTuner:
         if abs(look.mhz - self._aim) > NEAR:
             self._is_reached = False
             self._evidence = Evidence()
-            if view.now - self._asked_at > REACH_WITHIN + self.settings.settle:
+            if view.now - self._asked_at > REACH_WITHIN + self.settings.settle + view.ramp:
                 self._not_reached(view, look)
             return False
         if not self._is_reached:

@@ -24,7 +24,8 @@ class View:
     """What a tuner is shown of its device; ``look`` is None while it does not mine.
 
     ``hindrance`` says in words why no step may be taken now, ``crash`` what has failed since the
-    last view. ``others`` is what everybody else allows, ``because`` why.
+    last view. ``others`` is what everybody else allows, ``because`` why. ``ramp`` is how many
+    seconds it takes from rest to full speed, if it was told to take its time.
     """
 
     now: float
@@ -35,6 +36,7 @@ class View:
     crash: str = ""
     others: Limit = FREE
     because: str = ""
+    ramp: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
