@@ -21,7 +21,8 @@ from stratum_client.device_control import DeviceControl
 from stratum_client.energy_desk import EnergyDesk
 from stratum_client.meter_desk import MeterDesk
 from stratum_client.price_desk import PriceDesk
-from stratum_client.restart_desk import RestartDesk, left_in
+from stratum_client.restart_desk import RestartDesk
+from stratum_client.restart_memory import left_in
 from stratum_client.state_file import StateFile
 from stratum_client.supervise import SupervisedDevice, kept_running
 from stratum_client.tune_results import FILE_NAME as TUNING_FILE_NAME

@@ -15,7 +15,8 @@ from stratum_client.config_power import PowerConfig
 from stratum_client.control.claims import IDLE, Claim, Level
 from stratum_client.device_control import DeviceControl
 from stratum_client.miner import Miner
-from stratum_client.restart_desk import Left, RestartDesk
+from stratum_client.restart_desk import RestartDesk
+from stratum_client.restart_memory import Left
 from stratum_client.supervise import SupervisedDevice
 from stratum_client.window_desk import WindowDesk
 from tests.stand_ins import RecordingLog

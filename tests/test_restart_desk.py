@@ -274,7 +274,7 @@ async def killed(rig: Rig) -> None:
     """End a daemon at once: nobody writes anything down."""
     tasks = [asyncio.ensure_future(part.run()) for part in (rig.control, rig.desk, rig.windows)]
     await asyncio.sleep(5)
-    rig.desk._files = None
+    rig.desk._memory._left = None
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
