@@ -12,6 +12,7 @@ from stratum_client.config import Config
 from stratum_client.config_power import MeterConfig
 from stratum_client.control.cap import Cap
 from stratum_client.control.claims import Claim, Level, Limit
+from stratum_client.control.device_caps import DeviceCaps
 from stratum_client.control.meter import DeviceWatts, Look, Meter
 from stratum_client.control.power import CapHeld, RigPower, Source
 from stratum_client.device_control import DeviceControl
@@ -53,6 +54,9 @@ class MeterDesk:
         self._log = log
         self._meter = Meter()
         self._cap = Cap()
+        self._device_caps = DeviceCaps()
+        self._told_watts: dict[str, float] = {}
+        self._stated: dict[str, Claim] = {}
         self._plugs: dict[str, PlugWatch] = {}
         self._topics: set[str] = set()
         self._changed = asyncio.Event()
@@ -63,12 +67,17 @@ class MeterDesk:
     def configure(self, config: Config) -> None:
         """Go by other meters and limits from now on."""
         self._interval = config.power.interval
+        self._rig_limit = config.power.limit
+        self._device_limits = {one.name: one.limit for one in config.devices if one.limit}
         meters = {device.name: device.meter for device in config.devices}
         wanted = {RIG: config.power.meter, **meters}
         self._plugs = {
             name: self._plug(name, meter) for name, meter in wanted.items() if meter is not None
         }
-        self._control.take(Level.USER, ISSUER, list(self._limits(config)))
+        self._told_watts = dict(self._device_limits)
+        limited = {*self._device_limits, *([RIG] if self._rig_limit else [])}
+        self._stated = {name: claim for name, claim in self._stated.items() if name in limited}
+        self._control.take(Level.USER, ISSUER, list(self._limits()))
         self._changed.set()
 
     async def run(self) -> None:
@@ -94,15 +103,17 @@ class MeterDesk:
         """Judge what is known now, hold the cap by it and pass it on."""
         now = self._clock.monotonic()
         said = {name: plug.said for name, plug in self._plugs.items()}
+        devices = [_watts_of(device, now) for device in self._devices()]
         look = self._meter.look(
             at=now,
             wall=self._clock.wall(),
-            devices=[_watts_of(device, now) for device in self._devices()],
+            devices=devices,
             plug=said.pop(RIG, None),
             plugs=said,
         )
         self.power = look.power
         self._tell_source(look)
+        self._hold_devices(devices, look.power)
         self._hold(look)
         for take in self.samples:
             take(look.power)
@@ -139,22 +150,37 @@ class MeterDesk:
 
     # -- limits
 
-    def _limits(self, config: Config) -> Iterator[Claim]:
-        known = {claim.key: claim for claim in self._control.claims.claims}
-        stated = [(RIG, Limit(rig_watts=config.power.limit))] if config.power.limit else []
-        stated += [(one.name, Limit(watts=one.limit)) for one in config.devices if one.limit]
-        for device, limit in stated:
-            key = "device.limit" if device else ISSUER
-            claim = Claim(
-                level=Level.USER,
-                issuer=ISSUER,
-                device=device,
-                limit=limit,
-                cause=f"{key} of the configuration",
-                since=self._clock.wall(),
-            )
-            old = known.get(claim.key)
-            yield old if old and old.limit == limit else claim
+    def _limits(self) -> Iterator[Claim]:
+        if self._rig_limit:
+            yield self._limit(RIG, Limit(rig_watts=self._rig_limit), ISSUER)
+        for name, limit in self._device_limits.items():
+            told = self._told_watts[name]
+            by_plug = "" if told == limit else f": {limit:g} W by its plug"
+            yield self._limit(name, Limit(watts=told), "device.limit", by_plug)
+
+    def _limit(self, device: str, limit: Limit, key: str, remark: str = "") -> Claim:
+        """Return the claim of one limit; the same as before where nothing changed."""
+        claim = Claim(
+            level=Level.USER,
+            issuer=ISSUER,
+            device=device,
+            limit=limit,
+            cause=f"{key} of the configuration{remark}",
+            since=self._clock.wall(),
+        )
+        old = self._stated.get(device)
+        if old is None or (old.limit, old.cause) != (claim.limit, claim.cause):
+            self._stated[device] = old = claim
+        return old
+
+    def _hold_devices(self, devices: Sequence[DeviceWatts], power: RigPower) -> None:
+        """Let devices with a limit and a plug plan with what the plug leaves them."""
+        for device in devices:
+            if limit := self._device_limits.get(device.name):
+                reading = power.devices.get(device.name)
+                told = self._device_caps.told(device, limit, reading, power)
+                self._told_watts[device.name] = round(told, 1)
+        self._control.take(Level.USER, ISSUER, list(self._limits()))
 
     def _hold(self, look: Look) -> None:
         """Let devices plan with so much that the lowest cap in watts is kept."""

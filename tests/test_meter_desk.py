@@ -276,6 +276,47 @@ async def test_two_boards_behind_one_plug_with_two_lines_have_a_reading_each() -
 
 
 @pytest.mark.virtual_time
+async def test_a_device_keeps_its_limit_by_its_own_plug_and_as_learnt_when_that_is_lost() -> None:
+    alone = DeviceConfig(name="board-03", driver="test", limit=30.0, meter=PLUG)
+    bench = Bench(Config(devices=(alone,)))
+    board = bench.boards["board-03"]
+
+    def watts() -> float:
+        assert board.point
+        return 1.2 * board.point.watts
+
+    async with bench.working():
+        bench.speaks = False
+        for _ in range(60):
+            await asyncio.sleep(1.0)
+
+            bench.broker.publish(TOPIC, {"ENERGY": {"Power": watts()}})
+        assert 27.0 <= watts() <= 30.0
+        [claim] = bench.control.claims.claims
+        assert claim.cause == "device.limit of the configuration: 30 W by its plug"
+        assert claim.limit.watts == pytest.approx(0.99 * 30.0 / 1.2, abs=0.3)
+        await asyncio.sleep(60)
+        assert 27.0 <= watts() <= 30.0, "the plug is silent"
+        stated = [one for one in bench.log.named("claim.stated") if one["device"] == "board-03"]
+        assert len(stated) <= 6
+
+
+@pytest.mark.virtual_time
+async def test_a_cap_that_was_overridden_stays_away_until_another_one_is_configured() -> None:
+    bench = Bench(CAPPED)
+    async with bench.working():
+        await asyncio.sleep(10)
+        claims = bench.control.claims.claims
+        await bench.control.override(claims, by="user boss", level=Level.ORDER)
+        await asyncio.sleep(30)
+        assert bench.cap() is None
+        assert bench.truth > 700.0
+        bench.desk.configure(Config(power=PowerConfig(meter=PLUG, limit=390.0)))
+        await asyncio.sleep(5)
+        assert bench.cap() == 390.0
+
+
+@pytest.mark.virtual_time
 async def test_a_plug_without_a_broker_says_what_to_do() -> None:
     bench = Bench(CAPPED, broker=False)
     async with bench.working():

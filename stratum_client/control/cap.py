@@ -19,16 +19,16 @@ MARGIN, MODEL_MARGIN = 0.01, 0.02
 STEP_UP = 0.005
 """Share by which the budget must be too small before it is raised."""
 
-HOLD = 8.0
+HOLD = 4.0
 """Seconds from one change of the budget until it may be raised."""
 
-FORGET = 10.0
+FORGET = 5.0
 """Seconds in which most of an error is forgotten that is not measured any more."""
 
 LAG = 3.0
 """Seconds by which a meter may be behind what devices say of themselves."""
 
-SETTLED, LEND_AFTER, LEND = 0.01, 10.0, 0.3
+SETTLED, LEND_AFTER, LEND = 0.01, 5.0, 0.6
 """Devices' watts are settled within this share, for so many seconds; so much is lent at a time."""
 
 

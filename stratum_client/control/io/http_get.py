@@ -52,7 +52,7 @@ async def http_get(
             answer = await _answer(place, largest, login)
     except TimeoutError as error:
         raise HttpGetError(f"it did not answer within {seconds:g} s") from error
-    except (OSError, HttpAnswerError) as error:
+    except (OSError, ValueError, HttpAnswerError) as error:  # ValueError: a name that is none
         raise HttpGetError(_in_words(error)) from error
     if answer.status == 401:
         raise HttpGetError("it wants a user and a password (401)")
@@ -86,7 +86,7 @@ def _request(place: SplitResult, login: HttpLogin | None) -> bytes:
     return f"GET {page} HTTP/1.1\r\n{fields}{login.field if login else ''}\r\n".encode()
 
 
-def _in_words(error: OSError | HttpAnswerError) -> str:
+def _in_words(error: OSError | ValueError | HttpAnswerError) -> str:
     match error:
         case ConnectionRefusedError():
             return "nothing listens there"
@@ -94,4 +94,6 @@ def _in_words(error: OSError | HttpAnswerError) -> str:
             return f"its certificate is not trusted: {error.verify_message}"
         case OSError():
             return error.strerror or type(error).__name__
-    return error.problem
+        case HttpAnswerError():
+            return error.problem
+    return "that is no name of a host"

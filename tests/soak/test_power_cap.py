@@ -1,0 +1,121 @@
+"""Sixteen boards that would draw 45 W each under a cap of 400 W, held against the truth."""
+
+import asyncio
+
+import pytest
+
+from tests.emulated_rack import FULL_WATTS
+from tests.soak.capped_rack import CappedRack, Shown, longest_over, mean_use, true_use
+
+pytestmark = [pytest.mark.soak, pytest.mark.virtual_time]
+
+CAP, LOWER_CAP, WINDOW = 400.0, 300.0, 250.0
+HOST = 6.0
+"""Watts of the small computer beside the boards."""
+
+LONG, BRIEF = 240.0, 4.0
+"""Virtual seconds for which each state is looked at."""
+
+SETTLING = 3.0
+OVER = 2.0
+"""Seconds for which the meter may show more than the cap."""
+
+BOARDS = 16
+LATE, AWAY = 15, (13, 14)
+"""The numbers of the board that joins later, and of those that are cut off: they go on drawing
+power with the last work they had, and tell nobody.
+"""
+
+CUT_OFF_FOR = 18.0
+"""Seconds until it is settled again."""
+
+
+class Run:
+    """One run of the rack, state after state."""
+
+    def __init__(self, rack: CappedRack, seconds: float) -> None:
+        self.rack = rack
+        self._seconds = seconds
+
+    async def look(self, settling: float = SETTLING) -> list[Shown]:
+        """Return what was seen after ``settling``."""
+        await asyncio.sleep(settling)
+        begin = asyncio.get_running_loop().time()
+        await asyncio.sleep(self._seconds)
+        return self.rack.between(begin, begin + self._seconds)
+
+
+async def test_a_cap_is_never_exceeded_and_well_used_whatever_happens(soaking: bool) -> None:
+    rack = CappedRack(cap=CAP, host=HOST)
+    run = Run(rack, LONG if soaking else BRIEF)
+    rack.unplug(LATE)
+    rack.blind(boards_too=True)
+    async with rack.running():
+        await rack.until(lambda: rack.mining() >= BOARDS - 4)
+        modelled = await run.look()
+
+        rack.set_plug(is_there=True)
+        rack.blind(boards_too=False)
+        rack.replug(LATE)
+        await rack.until(lambda: rack.mining() >= BOARDS - 1)
+        metered = await run.look(2 * SETTLING)
+        rack.plug_speaks = False
+        lost = await run.look(2 * SETTLING)
+        said = rack.desk.held
+        rack.plug_speaks = True
+        rack.unplug(*AWAY)
+        left = await run.look(CUT_OFF_FOR)
+        if soaking:
+            rack.replug(*AWAY)
+            await run.look()
+        rack.set_cap(LOWER_CAP)
+        lowered = await run.look(3 * SETTLING)
+        rack.set_window(WINDOW)
+        windowed = await run.look(3 * SETTLING)
+        if soaking:
+            rack.set_window(None)
+            rack.set_cap(CAP)
+            await run.look()
+        over = longest_over(rack.shown)
+
+        count = int((CAP - HOST) // FULL_WATTS)  # as if boards took nothing at rest
+        rack.switch_off_all_but(count)
+        await rack.until(lambda: rack.at_full_speed() == count)
+        await asyncio.sleep(SETTLING)
+        by_hand = sum(board.hashrate for board in rack.rack.boards[:count])
+
+    capped = sum(one.hashrate for one in metered) / len(metered)
+    tell(modelled, metered, lost, lowered, windowed, left, over, capped / by_hand)
+    assert over <= OVER
+    for looked, cap in ((metered, CAP), (lowered, LOWER_CAP), (windowed, WINDOW), (left, CAP)):
+        assert {one.cap for one in looked} == {cap}
+        assert all(one.is_metered for one in looked)
+        assert mean_use(looked) >= 0.95
+    for looked in (modelled, lost):
+        least, most = true_use(looked)
+        assert least >= 0.95
+        assert most <= 1.05
+        assert not any(one.is_metered for one in looked)
+    assert said
+    assert "the rig's plug: silent" in said.by
+    assert capped > 1.2 * by_hand
+
+
+def tell(
+    modelled: list[Shown],
+    metered: list[Shown],
+    lost: list[Shown],
+    lowered: list[Shown],
+    windowed: list[Shown],
+    left: list[Shown],
+    over: float,
+    ratio: float,
+) -> None:
+    states = {"400 W": metered, "300 W": lowered, "window of 250 W": windowed, "two cut off": left}
+    means = ", ".join(f"{name} {mean_use(looked):.1%}" for name, looked in states.items())
+    by_model = ["{:.1%} to {:.1%}".format(*true_use(looked)) for looked in (modelled, lost)]
+    print(  # noqa: T201  # the figures are what a soak is run for
+        f"\ncap held: over it for {over:.0f} s at most by the meter; mean use {means};"
+        f" true power by the model alone {by_model[0]}, with the meter lost {by_model[1]};"
+        f" {ratio:.2f} times the hash rate of whole boards switched off"
+    )
