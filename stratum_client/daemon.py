@@ -61,8 +61,8 @@ class Daemon:
 
     ``found`` is what is plugged in, None where devices are configured. With a ``state_dir``, which
     must be locked for us, orders are taken there; with ``settings`` one of them is to read them
-    again. ``service`` tells the service manager. Raises ConfigError for a device that cannot be as
-    it is configured.
+    again. ``service`` tells the service manager. A replay, which has no devices, does not follow
+    what the site wants. Raises ConfigError for a device that cannot be as it is configured.
     """
 
     def __init__(
@@ -78,9 +78,11 @@ class Daemon:
         settings: Settings | None = None,
         service: ServiceReport | None = None,
         synchronized: Callable[[], bool | None] = is_synchronized,
+        follows_site: bool = True,
     ) -> None:
         self.miner = Miner(clock)
         self._settings = settings
+        self._follows_site = follows_site
         self._clock = clock
         self._rims = rims or PlainRims()
         self._log_for = log_for
@@ -181,11 +183,12 @@ class Daemon:
             devices = group.create_task(self.fleet.run(), name="devices")
             services = [
                 group.create_task(self.control.run(), name="control"),
-                group.create_task(self.site.run(), name="site"),
                 group.create_task(self._lag.run(), name="loop lag"),
                 group.create_task(self._pool_control.run(), name="pools that change"),
                 group.create_task(self._reload.run(), name="reload"),
             ]
+            if self._follows_site:
+                services.append(group.create_task(self.site.run(), name="site"))
             if self._rim:
                 services.append(group.create_task(self._rim.run(), name="metrics"))
             if self._service:

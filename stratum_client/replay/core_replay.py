@@ -66,6 +66,7 @@ class CoreReplay:
             random=Random(0),
             log_for=lambda _: SilentLog(),
             rims=self,
+            follows_site=False,
         )
         started = self._begin()
         async with asyncio.TaskGroup() as group:
