@@ -47,7 +47,7 @@ class Slots:
         if not self.cycle:
             return earliest
         first = self.own * self.length
-        cycles = math.ceil((earliest - min(TOLERANCE / 2, self.length) - first) / self.cycle)
+        cycles = math.ceil((earliest - TOLERANCE / 2 - first) / self.cycle)
         return first + cycles * self.cycle
 
 
