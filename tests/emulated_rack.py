@@ -13,7 +13,8 @@ known to a driver but what its board measures: the regulator's output.
 
 One board is a `RackBoard`: `watts`, `hashrate` (H/s that are right, as real chips would do),
 `is_hashing`, `error_ratio`; `true_point(mhz, volts)` is what it would take and give when settled at
-60 degrees, and `best_point(goal)` the best of all points: what a tuner should find. `degrade(0.1)`
+60 degrees, `best_point(goal)` the best of all points, and `best_of(device.operating_points())` the
+best of those that the driver offers: what a tuner should find. `degrade(0.1)`
 makes it a tenth worse. `Faults(degrade=0.1)` does so slowly, a tenth per hour.
 
 Where a daemon or a fleet makes the devices, by configuration, the driver is called "rack":
@@ -34,7 +35,15 @@ from dataclasses import dataclass
 from random import Random
 
 from drivers import registry
-from drivers.api import Context, Device, DeviceState, Miner, PortInfo, Setpoint
+from drivers.api import (
+    Context,
+    Device,
+    DeviceState,
+    Miner,
+    OperatingPoint,
+    PortInfo,
+    Setpoint,
+)
 from drivers.bm13xx.driver import DRIVERS, BoardDriver
 from drivers.bm13xx.emulated_boards import emulated_device
 from drivers.bm13xx.emulated_plug import InProcessPorts
@@ -134,7 +143,14 @@ class RackBoard:
         volts: Sequence[float] = ALL_VOLTS,
     ) -> TruePoint:
         """Return the best of all those points for ``goal``: "efficiency" or "hashrate"."""
-        points = [self.true_point(one, other) for one in mhz for other in volts]
+        return self._best([(one, other) for one in mhz for other in volts], goal)
+
+    def best_of(self, points: Sequence[OperatingPoint], goal: str = "efficiency") -> TruePoint:
+        """Return the truth of the best of the points that a driver offers."""
+        return self._best([(point.mhz, point.volts or 0.0) for point in points], goal)
+
+    def _best(self, pairs: Sequence[tuple[float, float]], goal: str) -> TruePoint:
+        points = [self.true_point(mhz, volts) for mhz, volts in pairs]
         if goal == "hashrate":
             return max(points, key=lambda point: point.hashrate)
         return min(points, key=lambda point: point.joules_per_terahash)

@@ -6,7 +6,7 @@ from random import Random
 import pytest
 
 from drivers import registry
-from drivers.api import Context, DeviceState, PortInfo, Setpoint
+from drivers.api import Context, DeviceState, Modelled, PortInfo, Setpoint
 from tests.bm13xx.device_rig import RecordingMiner
 from tests.emulated_rack import FULL_WATTS, EmulatedRack
 from tests.stand_ins import RecordingLog
@@ -60,6 +60,18 @@ async def test_the_registry_makes_its_boards_while_it_is_plugged_in() -> None:
         await asyncio.gather(task, return_exceptions=True)
 
     assert "rack" not in registry.names()
+
+
+async def test_the_best_of_the_points_a_driver_offers_is_less_than_the_best_of_all() -> None:
+    rack = EmulatedRack(boards=1)
+    [board], [device] = rack.boards, rack.devices.values()
+    assert isinstance(device, Modelled)
+
+    offered, best = board.best_of(device.operating_points()), board.best_point()
+
+    assert board.best_of(device.operating_points(), "hashrate").mhz == 625.0
+    assert 400.0 <= offered.mhz < 625.0
+    assert 1.0 <= offered.joules_per_terahash / best.joules_per_terahash < 1.1
 
 
 def test_a_worn_board_takes_more_and_stands_less_speed() -> None:

@@ -234,6 +234,31 @@ async def test_told_to_rest_at_any_moment_no_chip_has_work_and_soon_none_has_pow
         assert len(rig.miner.works) == given
 
 
+@pytest.mark.parametrize("name", ["bitaxe-gamma", "bitaxe-ultra", "qaxe", "bm1370"])
+async def test_at_rest_it_tells_what_is_measured_and_what_is_only_known_by_the_model(
+    name: str,
+) -> None:
+    rig = Rig(name, scale=COARSE, tick=0.5)
+    rig.device.apply(Setpoint(run=False, reason="order"))
+
+    async with rig.running():
+        await rig.miner.until(lambda: rig.device.stats().state is DeviceState.IDLE)
+        await asyncio.sleep(5.0)
+        stats = rig.device.stats()
+        true = rig.emulated.board.heat.input_watts if rig.emulated.board else 0.0
+
+    match name:
+        case "bitaxe-gamma":  # the core's watts are measured, those of the board assumed
+            assert (stats.power, stats.modelled_power) == (5.0, 5.0)
+        case "bitaxe-ultra":  # all of it is measured
+            assert stats.power == pytest.approx(true, abs=0.02)
+        case "qaxe":
+            assert (stats.power, stats.modelled_power) == (None, 5.0)
+        case _:  # nobody can switch a bare chain off: it takes what its lowest speed takes
+            assert stats.power is None
+            assert stats.modelled_power == pytest.approx(14.0 * 50 / 525)
+
+
 async def test_the_error_ratio_tells_chips_that_are_too_fast_from_those_that_are_not() -> None:
     rig = Rig("bitaxe-gamma", scale=COARSE, tick=0.2, frequency=525, nonces_per_second=8)
     device = device_of(rig)
