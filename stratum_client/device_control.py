@@ -42,6 +42,9 @@ LOOK_AT_FACTS = 1.0
 DEAL_AGAIN = 10.0
 """The same until power is dealt out anew whatever they are: rest for others ends by time."""
 
+FINE = 0.005
+"""The part by which a correction rises before it is followed; falls are ten times finer."""
+
 LONGEST_PAUSE = 10 * 365 * 86_400.0
 
 PAUSE, DISABLE = "pause", "disable"
@@ -100,10 +103,7 @@ class DeviceControl:
         return budget_of(self.claims.in_force(self._clock.wall()), self._facts)
 
     def decision(self, device: str) -> Decision:
-        """Return what a device may do now, and because of whom.
-
-        One that has not been seen yet gets nothing of what is dealt out.
-        """
+        """Return what a device may do now; one not seen yet gets nothing of what is dealt out."""
         if device in self._decided:
             return self._decided[device]
         unseen = DeviceFacts(name=device, is_here=False, is_known=False)
@@ -222,11 +222,13 @@ class DeviceControl:
     def correct(self, factor: float) -> None:
         """Let devices plan with ``factor`` times the power that claims leave to the rig.
 
-        For whoever measures what they really take; 1 while nobody does.
+        For whoever measures what they really take; 1 while nobody does. What hardly differs is
+        passed over, and a rise rather than a fall: devices need not be told at each reading.
         """
         if not (isfinite(factor) and factor > 0):
             raise ValueError(f"a correction is a positive number, not {factor}")
-        if factor != self.correction:
+        change = factor / self.correction - 1
+        if change > FINE or change < -FINE / 10 or (factor == 1.0 and change):
             self.correction = factor
             self._decide_anew()
 

@@ -466,6 +466,23 @@ async def test_watts_of_the_rig_are_dealt_out_and_corrected() -> None:
     assert bench.log.named("power.dealt")[0]["reason"] == order().reason
 
 
+async def test_devices_are_not_told_of_each_waver_of_a_meter() -> None:
+    bench = with_boards()
+    await bench.control.state(order(Limit(rig_watts=30)))
+    told = len(bench.gamma.told)
+
+    for factor in (1.004, 0.9996, 1.004):
+        bench.control.correct(factor)
+    wavered = len(bench.gamma.told)
+    bench.control.correct(0.998)
+    fallen = watts(bench)
+    bench.control.correct(1.0)
+
+    assert wavered == told
+    assert sum(map(float, fallen)) == pytest.approx(29.94, abs=0.01)  # type: ignore[arg-type]
+    assert sum(map(float, watts(bench))) == pytest.approx(30, abs=0.01)  # type: ignore[arg-type]
+
+
 async def test_who_gets_less_is_told_before_who_gets_more() -> None:
     bench = with_boards()
     await bench.control.state(order(Limit(rig_watts=20)))
