@@ -4,7 +4,7 @@ import textwrap
 
 from drivers.api import DeviceState
 from drivers.header import hashes_to_find, target_of
-from stratum_client.control.claims import Claim
+from stratum_client.control.claims import Claim, Limit
 from stratum_client.control.power import Source
 from stratum_client.job import Fate
 from stratum_client.pool_roles import PoolRole
@@ -238,6 +238,13 @@ def _detail(value: object) -> str:
     return printable(value, 40) if value else ""
 
 
+def _allowed(limit: Limit) -> list[str]:
+    """Return what a device that may run may take at most."""
+    watts = [] if limit.watts is None else [f"at most {limit.watts:.1f} W"]
+    mhz = [] if limit.mhz is None else [f"at most {limit.mhz:.0f} MHz"]
+    return [*watts, *mhz] if limit.run else []
+
+
 def _device_text(device: NamedDevice) -> str:
     stats = device.stats
     parts = [scaled(stats.claimed_hashrate, "H/s")]
@@ -253,6 +260,7 @@ def _device_text(device: NamedDevice) -> str:
         parts.append(f"{stats.power:.1f} W")
     if stats.frequency_mhz is not None:
         parts.append(f"{stats.frequency_mhz:.0f} MHz")
+    parts += _allowed(device.decision.limit)
     if device.tuning:
         parts.append(f"tuner {device.tuning.phase}: {printable(device.tuning.text, 100)}")
     parts += [f"{name} {text}" for name, value in stats.details.items() if (text := _detail(value))]

@@ -265,6 +265,21 @@ async def test_a_meter_that_shows_no_less_is_told_of() -> None:
         await until(lambda: "unconfirmed" in bench.steps())
 
 
+async def test_a_limit_in_watts_is_confirmed_when_the_meter_shows_no_more() -> None:
+    bench = OrderBench(None)
+    bench.power = power(640.0, bench.clock.now)
+    async with working(bench):
+        bench.desk.take_message(order(action="watts", value=400))
+        await until(lambda: bench.steps() == ["accepted"])
+        bench.clock.now += 2
+        bench.power = power(401.0, bench.clock.now)
+        await until(lambda: "confirmed" in bench.steps())
+
+    confirmed = bench.told()[-1]
+    assert (confirmed["watts"], confirmed["watts_before"]) == (401, 640)
+    assert "idle" not in bench.steps()
+
+
 async def test_what_a_model_says_confirms_nothing() -> None:
     bench = OrderBench(None)
     bench.power = power(640.0, bench.clock.now, Source.MODEL)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from drivers.api import DeviceState, DeviceStats
+from stratum_client.control.claims import IDLE, Claim, Decision, Level, Limit
 from stratum_client.control.power import CapHeld, Source
 from stratum_client.errors import PinMismatchError
 from stratum_client.job import Fate
@@ -198,6 +199,21 @@ def test_the_live_view_says_what_a_miner_asks_for() -> None:
     assert lines[2].endswith("next in about 1m00s")
     assert lines[3] == "rate      1.17 TH/s claimed · 2 GH/s ±25% proven · 900 MH/s credited"
     assert lines[4] == "gamma     1.17 TH/s · 7 solutions · 0 errors · 61 °C · 15.0 W"
+
+
+def test_a_device_that_is_held_back_shows_its_part_and_the_rig_the_claim() -> None:
+    claim = Claim(
+        level=Level.WINDOW, issuer="w", limit=Limit(share=0.6), cause="window: 60%", since=0.0
+    )
+    decision = Decision(limit=Limit(watts=12.345, mhz=400), binding=(claim,))
+    held = replace(rig().devices[0], decision=decision)
+    resting = replace(held, decision=Decision(limit=IDLE, binding=(claim,)))
+
+    lines = status_lines(rig(devices=(held, resting), claims=(claim,)), title="t", width=200)
+
+    assert lines[1] == "limit     at most 60% of full power: window: 60%"
+    assert lines[-2].endswith("15.0 W · at most 12.3 W · at most 400 MHz")
+    assert "at most" not in lines[-1]
 
 
 def test_a_block_stands_out_among_the_shares() -> None:

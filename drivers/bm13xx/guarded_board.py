@@ -16,7 +16,7 @@ from drivers.bm13xx.settings import BoardSettings
 from drivers.bm13xx.surroundings import BoardSnapshot
 from drivers.bm13xx.target import Abilities, Throttle
 from drivers.bm13xx.voltage_table import VoltageTable, fixed, voltage_steps
-from drivers.errors import DriverError, OverheatError
+from drivers.errors import DriverError, OverheatError, TransportLostError
 from drivers.peripherals.errors import RequestAbandonedError
 from drivers.peripherals.fan_pid import FULL
 from drivers.peripherals.sensor_watch import Trip
@@ -146,9 +146,8 @@ class GuardedBoard:
         if volts == self._power.volts:
             return True
         for step in voltage_steps(self._power.volts, volts, VOLTAGE_STEP) if self._is_on else ():
-            if not still():
+            if not still() or not await self._move_voltage(step):
                 return False
-            await self._move_voltage(step)
         self._power.volts = volts
         if self._is_on:
             self._log.debug("voltage.changed", volts=volts)
@@ -332,8 +331,11 @@ class GuardedBoard:
         table = self._settings.table
         return table if isinstance(self._controls, LiveVoltage) else fixed(table.volts_at(mhz))
 
-    async def _move_voltage(self, volts: float) -> None:
-        """Set the core voltage of running chips; raise what else happens meanwhile."""
+    async def _move_voltage(self, volts: float) -> bool:
+        """Set the core voltage of running chips; return False, after a while, if it did not take.
+
+        Raises what else happens meanwhile.
+        """
         assert self._failure
         assert isinstance(self._controls, LiveVoltage)
         self._failure.check()
@@ -342,8 +344,16 @@ class GuardedBoard:
         except RequestAbandonedError:
             self._failure.check()  # why it was abandoned tells more
             raise
+        except TransportLostError:
+            raise
+        except DriverError as error:  # which of the two is in force now, nobody knows
+            self._power.volts = min(volts, self._power.volts)
+            self._log.warning("voltage.failed", error=str(error))
+            await self._failure.nudged(READ_EVERY)
+            return False
         self._power.volts = volts
         await self._failure.pause(VOLTAGE_PAUSE)
+        return True
 
     def _hottest(self) -> float | None:
         """Return the temperature nearest to its limit."""

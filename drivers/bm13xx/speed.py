@@ -158,9 +158,10 @@ class Speed:
         return is_wanted
 
     def _tell(self, target: Target) -> None:
-        before = self._chain.mhz
-        is_step = self.ramp > 0 or bool(self.setpoint.ramp)
-        log = self._log.debug if is_step and before < (target.mhz or 0.0) else self._log.info
+        before, after = self._chain.mhz, target.mhz or 0.0
+        is_step = before < after and (self.ramp > 0 or bool(self.setpoint.ramp))
+        is_news = abs(before - after) > NEAR_MHZ and not is_step
+        log = self._log.info if is_news else self._log.debug
         log("frequency.changing", before=before, to=target.mhz, reason=target.reason)
 
 

@@ -184,6 +184,30 @@ async def test_a_voltage_and_a_table_can_be_set_while_it_mines() -> None:
     assert device.operating_points()[-1].volts == 1.2
 
 
+async def test_a_regulator_that_does_not_obey_for_a_while_is_asked_again() -> None:
+    rig = gamma()
+    watched = Watched(rig)
+    table = BOARDS["bitaxe-gamma"].table
+    assert table
+
+    async with rig.running():
+        await rig.miner.until(lambda: rig.device.stats().state is DeviceState.MINING)
+        looking = asyncio.create_task(watched.look())
+        for mhz in (400.0, 525.0, 420.0):
+            rig.heat.faults = Faults(nack=1.0)
+            rig.device.apply(Setpoint(run=True, mhz=mhz))
+            await asyncio.sleep(1.2)
+            rig.heat.faults = Faults()
+            await asyncio.sleep(10.0)
+            assert rig.device.stats().frequency_mhz == pytest.approx(mhz, abs=1.0)
+            assert rig.heat.core_volts == pytest.approx(table.volts_at(mhz), abs=0.002)
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+
+    assert len(rig.log.named("voltage.failed")) >= 3
+    assert all(core >= table.volts_at(mhz - 1.0) - 0.002 for mhz, core in watched.seen)
+
+
 async def test_a_slow_start_rises_as_slowly_as_told_and_falls_at_once() -> None:
     rig = gamma(ramp=20.0)
     device, seen = device_of(rig), []

@@ -86,7 +86,15 @@ class CurtailedRig:
             async with asyncio.timeout(PATIENCE):
                 while not condition():  # noqa: ASYNC110 - emulated boards tell nobody
                     await asyncio.sleep(0.004)
-        assert condition(), why
+        assert condition(), f"{why}: {self.trouble()}"
+
+    def trouble(self) -> str:
+        """Return what may be the reason of what did not come about."""
+        now = time.monotonic()
+        states = [one.snapshot(now).stats for one in self.daemon.fleet.devices]
+        odd = [(one.state, one.reason) for one in states if one.state is not DeviceState.MINING]
+        told = [event for event in self.log.events if event[0] in {"warning", "error"}]
+        return f"{odd}; {len(told)} told, the last: {told[-4:]}"
 
     @property
     def is_at_rest(self) -> bool:
