@@ -12,6 +12,7 @@ from stratum_client.control.power import Reading, Source
 from stratum_client.control.tuning_evidence import Look
 from stratum_client.port_device import PortDevice
 from stratum_client.supervise import SupervisedDevice
+from stratum_client.wire import printable
 
 HASHES_PER_DIFFICULTY = 1 << 32
 """How many hashes, on average, one of difficulty 1 costs."""
@@ -47,7 +48,7 @@ class DeviceEye:
         self.crash = ""
         if self._was_mining and may_run:
             if stats.state is DeviceState.FAILED:
-                self.crash = stats.reason[:100] or "it failed"
+                self.crash = printable(stats.reason, 100) or "it failed"
             elif starts > self._starts:
                 self.crash = "its chips had to be started anew"
         self.work = self._done(stats, now) if is_mining and self._was_mining else None

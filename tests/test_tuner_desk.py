@@ -16,6 +16,7 @@ from stratum_client.config_tuning import TuningConfig
 from stratum_client.control.claims import IDLE, Claim, Level, Limit
 from stratum_client.control.power import Reading, Source
 from stratum_client.control.tuning_evidence import Goal
+from stratum_client.control.tuning_file import records_in, text_of
 from stratum_client.control.tuning_views import Phase
 from stratum_client.device_control import DeviceControl
 from stratum_client.metrics import exposition
@@ -56,7 +57,7 @@ class PlantDevice:
         self.setpoint = setpoint
 
     def operating_points(self) -> Sequence[OperatingPoint]:
-        return self.plant.points()
+        return self.plant.points() if self.state is DeviceState.MINING else ()
 
     def advance(self, seconds: float) -> None:
         mhz = self.setpoint.mhz
@@ -271,8 +272,9 @@ async def test_a_board_that_fails_after_a_step_up_is_told_of_it() -> None:
         bench.go_on(10)
     tried = bench.mhz()
     bench.go_on(100)
-    board.state, board.reason = DeviceState.FAILED, "the chain is silent"
+    board.state, board.reason = DeviceState.FAILED, "the chain is \nsilent"
     bench.go_on(20)
+    assert bench.mhz() < tried, "it starts again where it is safe"
     board.state, board.reason = DeviceState.MINING, ""
     bench.go_on(20)
     [row] = (await bench.asked("tune"))["devices"]
@@ -280,6 +282,7 @@ async def test_a_board_that_fails_after_a_step_up_is_told_of_it() -> None:
     [failure] = row["failures"]
     assert (failure["mhz"], failure["reason"]) == (tried, "it failed: the chain is silent")
     assert bench.mhz() < tried
+    assert records_in(text_of({"A1": bench.desk.results.of("device board 1")}))
 
 
 def test_the_power_that_is_believed_most_is_what_counts() -> None:

@@ -80,13 +80,16 @@ class BoardTuner:
         self._steps = []
         if self.settings.goal is Goal.OFF:
             return Advice(phase=Phase.OFF, text="off")
+        if view.crash and self._target is not None:
+            self._crashed(view)
         if why := self._fitted(view):
-            return Advice(phase=Phase.WAITING, text=why)
+            self._restart_clock(view.now)
+            if self._target is None:
+                return Advice(phase=Phase.WAITING, text=why)
+            return self._advice(Phase.WAITING, why)  # it keeps to its speed meanwhile
         self._highest = self._range.highest(view.others)
         if self._target is None:
             self._begin(view)
-        if view.crash:
-            self._crashed(view)
         if why := self._hindered(view):
             return self._hindered_advice(why, view)
         assert view.look
@@ -379,16 +382,14 @@ class BoardTuner:
         return self._advice(Phase.HOLDING, text, plan=self._plan())
 
     def _plan(self) -> str:
-        if self._search is None:
-            return words.HOLDS_ON
-        return words.judging(self._aim, self._search.centre)
+        search = self._search
+        return words.judging(self._aim, search.centre) if search else words.HOLDS_ON
 
     def _advice(
         self, phase: Phase, text: str, *, wait: float | None = None, plan: str = ""
     ) -> Advice:
-        limit = Limit(mhz=None if self._aim >= self._full else self._aim)
-        if self.settings.goal is Goal.POWER:
-            limit = replace(limit, watts=self.settings.power_target)
+        watts = self.settings.power_target if self.settings.goal is Goal.POWER else None
+        limit = Limit(mhz=None if self._aim >= self._full else self._aim, watts=watts)
         steps = tuple(self._steps)
         return Advice(phase=phase, limit=limit, text=text, plan=plan, wait=wait, steps=steps)
 
