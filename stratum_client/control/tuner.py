@@ -100,9 +100,7 @@ class BoardTuner:
         if not self._has_settled(view, view.look):
             return self._at_work()
         self._evidence.add(view.look)
-        if self._search:
-            return self._looked(view)
-        return self._watched(view)
+        return self._looked(view) if self._search else self._watched(view)
 
     @property
     def ladder(self) -> tuple[float, ...]:
