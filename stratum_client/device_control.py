@@ -19,6 +19,7 @@ down, then acknowledged: a full disk keeps nobody from resting.
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from math import isfinite
 
 from drivers.api import Clock, Log, Setpoint
@@ -280,8 +281,9 @@ class DeviceControl:
         devices = self._devices()
         self._decided_at = now = self._clock.monotonic()
         self._facts = facts = self._book.facts(devices, now)
-        self.claims = self._gate(self.claims, lambda claims: self._decisions(claims, facts))
-        self._decided = self._decisions(self.claims, self._facts)
+        decisions = cache(lambda claims: self._decisions(claims, facts))  # mostly asked twice
+        self.claims = self._gate(self.claims, decisions)
+        self._decided = decisions(self.claims)
         told = [(device, self._setpoint(self._decided[device.name])) for device in devices]
         changed = [(device, setpoint) for device, setpoint in told if setpoint != device.setpoint]
         changed.sort(key=lambda one: is_rise(one[0].setpoint, one[1]))
