@@ -182,11 +182,24 @@ def _energy_samples(prefix: str, energy: EnergyOf, labels: Mapping[str, str]) ->
     text = "Time since the start for which no power is known."
     unmetered = float(energy.total.unmetered)
     yield _counter(f"{prefix}energy_unmetered_seconds_total", text, unmetered, **labels)
+    for name, text, value in (
+        ("energy_today_joules", "Energy since local midnight.", energy.today.total * 3600),
+        (
+            "energy_today_modelled_joules",
+            "Energy since local midnight that nobody has measured.",
+            energy.today.modelled * 3600,
+        ),
+        (
+            "energy_today_unmetered_seconds",
+            "Time since local midnight for which no power is known.",
+            energy.today.unmetered,
+        ),
+    ):
+        yield _gauge(f"{prefix}{name}", text, float(value), **labels)
     sums = {"now": energy.now, "hour": energy.hour, "today": energy.today}
     for window, one in sums.items():
-        value = one.joules_per_terahash
-        text = "Energy for 10^12 proven hashes."
-        found = None if value is None else float(value)
+        efficiency, text = one.joules_per_terahash, "Energy for 10^12 proven hashes."
+        found = None if efficiency is None else float(efficiency)
         yield _gauge(f"{prefix}joules_per_terahash", text, found, **labels, window=window)
 
 
@@ -198,9 +211,13 @@ def _money_samples(energy: EnergyStats) -> Iterator[_Sample]:
     if rate and per_hour is not None:
         text = "Cost of an hour at the power drawn now."
         yield _gauge("energy_cost_per_hour", text, float(per_hour), currency=rate.currency)
-    for currency, cost in energy.costs.items():
+    if rate and (per_terahash := energy.cost_per_terahash) is not None:
+        text = "Cost of 10^12 hashes, by what they took in the last hour."
+        cost = float(per_terahash)
+        yield _gauge("energy_cost_per_terahash", text, cost, currency=rate.currency)
+    for currency, cost_today in energy.costs.items():
         text = "Cost of energy since local midnight."
-        yield _gauge("energy_cost_today", text, float(cost), currency=currency)
+        yield _gauge("energy_cost_today", text, float(cost_today), currency=currency)
     if energy.ledger:
         text = "Lines in the energy ledger."
         yield _gauge("energy_ledger_lines", text, energy.ledger.line)

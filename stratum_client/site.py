@@ -112,7 +112,13 @@ class Site:
             log=log_for("energy"),
         )
         self.meters.samples.append(self.energy.sample)
-        self._prices = PriceDesk(config, control=control, clock=clock, log=log_for("price"))
+        self._prices = PriceDesk(
+            config,
+            control=control,
+            believes_clock=self.windows.believes_clock,
+            clock=clock,
+            log=log_for("price"),
+        )
 
     @property
     def handlers(self) -> Mapping[str, Handler]:

@@ -153,6 +153,10 @@ class WindowDesk:
 
     # -- the clock
 
+    def believes_clock(self) -> bool:
+        """Return whether what the wall clock shows may be gone by."""
+        return self._believes(self._clock.wall())
+
     def _believes(self, now: float) -> bool:
         if self._settings.trust_clock or self._is_trusted:
             return True

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,8 +11,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from drivers.api import DeviceState, DeviceStats, OperatingPoint
 from stratum_client.control.claims import IDLE, Claim, Claims, Level, Limit
+from stratum_client.control.energy_account import EnergyOf, EnergyStats, LedgerEnd
+from stratum_client.control.energy_records import EnergySum
 from stratum_client.control.governor import DeviceFacts, decide
 from stratum_client.control.power import CapHeld, Source
+from stratum_client.control.tariff import Rate
 from stratum_client.health import health_of
 from stratum_client.job import Fate
 from stratum_client.metrics import MAX_DETAILS, exposition, families
@@ -94,8 +98,20 @@ class Distinct:
             stats=stats,
             counts=self.counts(),
             power=Metered(watts=self() + 0.5, source=Source.MODEL, age=1 / self()),
+            energy=self.energy(),
             decision=decide(claims, [DeviceFacts(name=name)], 0.0)[name],
         )
+
+    def energy(self) -> EnergyOf:
+        now, hour, today = (
+            EnergySum(
+                watt_hours={Source.PLUG: Decimal(self()), Source.MODEL: Decimal(self())},
+                terahashes=Decimal(self()) / 7,
+                unmetered=Decimal(self()),
+            )
+            for _ in range(3)
+        )
+        return EnergyOf(now=now, hour=hour, today=today)
 
 
 def rig() -> RigStats:
@@ -115,10 +131,24 @@ def rig() -> RigStats:
         idle_after=1 / distinct(),
         power=Metered(watts=distinct() + 0.5, source=Source.PLUG, age=1 / distinct()),
         cap=CapHeld(watts=float(distinct()), by="the rig's plug"),
+        energy=EnergyStats(
+            rig=distinct.energy(),
+            rate=Rate(price=Decimal(distinct()), currency="KZT"),
+            watts=Decimal(distinct()),
+            costs={"KZT": Decimal(distinct())},
+            ledger=LedgerEnd(line=distinct(), digest="00"),
+        ),
     )
 
 
-TO_BASE_UNITS = {"frequency_mhz": 1e6, "max_mhz": 1e6, "fan_percent": 0.01, "fan_rpm": 1 / 60}
+TO_BASE_UNITS = {
+    "today_wh": 3600,
+    "modelled_wh": 3600,
+    "frequency_mhz": 1e6,
+    "max_mhz": 1e6,
+    "fan_percent": 0.01,
+    "fan_rpm": 1 / 60,
+}
 
 
 def numbers(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, float]]:

@@ -53,8 +53,14 @@ class Bench:
             self.board, driver="test", seat=seat, random=Random(1), log=self.log
         )
         self.control = DeviceControl(lambda: [device], file=None, clock=self.clock, log=self.log)
+        self.believes = True
         self.desk = PriceDesk(
-            config, control=self.control, clock=self.clock, log=self.log, read=self._read
+            config,
+            control=self.control,
+            believes_clock=lambda: self.believes,
+            clock=self.clock,
+            log=self.log,
+            read=self._read,
         )
 
     async def _read(
@@ -120,6 +126,18 @@ async def test_prices_that_are_known_hold_while_the_source_is_away() -> None:
         assert not bench.runs()
     assert len(bench.log.named("price.unread")) == 1, "said once"
     assert len(bench.log.named("price.read_again")) == 1
+
+
+@pytest.mark.virtual_time
+async def test_a_clock_that_is_not_believed_tells_no_price() -> None:
+    bench = Bench("0.30")
+    bench.believes = False
+    async with bench.working():
+        await asyncio.sleep(1)
+        assert bench.runs()
+        bench.believes = True
+        await asyncio.sleep(31)
+        assert not bench.runs()
 
 
 @pytest.mark.virtual_time

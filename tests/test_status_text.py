@@ -3,6 +3,7 @@
 import hashlib
 import math
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from drivers.api import DeviceState, DeviceStats
 from stratum_client.control.claims import IDLE, Claim, Decision, Level, Limit
+from stratum_client.control.energy_account import EnergyOf, EnergyStats
+from stratum_client.control.energy_records import EnergySum
 from stratum_client.control.power import CapHeld, Source
 from stratum_client.errors import PinMismatchError
 from stratum_client.job import Fate
@@ -19,6 +22,7 @@ from stratum_client.quota import Dealt
 from stratum_client.stats import Metered, NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 from stratum_client.status_text import (
     duration,
+    energy_text,
     next_share,
     power_text,
     scaled,
@@ -187,6 +191,21 @@ def rig(**changes: Any) -> RigStats:
         "devices": (device,),
     }
     return RigStats(**fields | changes)
+
+
+def test_energy_is_told_with_its_cost_and_what_is_only_modelled() -> None:
+    energy = EnergySum(
+        watt_hours={Source.DRIVER: Decimal(900), Source.MODEL: Decimal(300)},
+        terahashes=Decimal(240_000),
+        metered=Decimal(3600),
+    )
+    all_day = EnergyOf(hour=energy, today=energy)
+    stats = rig(energy=EnergyStats(rig=all_day, costs={"KZT": Decimal("13.44")}))
+
+    text = "1.2 kWh today (25% modelled) · 13.44 KZT · 18 J/TH in the last hour"
+    assert energy_text(stats) == text
+    assert f"energy    {text}" in status_lines(stats, title="t", width=200)
+    assert energy_text(rig(energy=EnergyStats())) == energy_text(rig()) == ""
 
 
 def test_the_live_view_says_what_a_miner_asks_for() -> None:

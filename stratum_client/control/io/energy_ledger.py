@@ -32,7 +32,7 @@ HEAD_NAME, OPEN_NAME = "head.json", "open.json"
 
 LARGEST_FILE = 4 << 20
 RETRY = 5.0
-CLOSE_WAIT = 2.0
+CLOSE_WAIT = 1.0
 MAX_HELD = 10_000
 """Records that wait for a disk: more than a month."""
 
@@ -158,7 +158,7 @@ class EnergyLedger:
         self._todo.put(checkpoint_of(record))
 
     def close(self) -> None:
-        """Have all written that waits, for a few seconds at most."""
+        """Have all written that waits, for a second at most."""
         self._todo.put(None)
         self._thread.join(CLOSE_WAIT)
 
