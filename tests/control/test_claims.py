@@ -1,6 +1,7 @@
 """Claims: the most restrictive one holds, whoever states it; levels only say who may release."""
 
 import json
+from dataclasses import replace
 from itertools import permutations
 
 import pytest
@@ -30,6 +31,16 @@ POSITIVE = st.sampled_from([0.5, 30.0, 400.0, 400.25, 5000.0])
 LIMITS = st.builds(
     Limit, run=st.booleans(), watts=st.none() | POSITIVE, mhz=st.none() | POSITIVE
 ) | st.just(IDLE)
+SHARES = st.none() | st.sampled_from([0.01, 0.6, 1.0])
+ALL_LIMITS = st.builds(
+    Limit,
+    run=st.booleans(),
+    watts=st.none() | POSITIVE,
+    mhz=st.none() | POSITIVE,
+    rig_watts=st.none() | POSITIVE,
+    share=SHARES,
+    eco=st.booleans(),
+)
 PLAIN = st.sampled_from(["", "paused by user miner", "Lüfter zu laut", 'a "quote"'])
 CLAIMS = st.builds(
     Claim,
@@ -65,11 +76,14 @@ def allows(outer: Limit, inner: Limit) -> bool:
         inner.run <= outer.run
         and at_most(inner.watts, outer.watts)
         and at_most(inner.mhz, outer.mhz)
+        and at_most(inner.rig_watts, outer.rig_watts)
+        and at_most(inner.share, outer.share)
+        and outer.eco <= inner.eco
     )
 
 
 @FEW
-@given(LIMITS, LIMITS, LIMITS)
+@given(ALL_LIMITS, ALL_LIMITS, ALL_LIMITS)
 def test_tightening_is_a_meet(a: Limit, b: Limit, c: Limit) -> None:
     assert a.tightened(b) == b.tightened(a)
     assert a.tightened(b).tightened(c) == a.tightened(b.tightened(c))
@@ -204,6 +218,8 @@ def test_the_reason_says_who_when_how_long_and_why() -> None:
         (Limit(watts=400), "at most 400 W"),
         (Limit(watts=400.5, mhz=500), "at most 400.5 W, at most 500 MHz"),
         (Limit(run=False, mhz=500), "idle"),
+        (Limit(rig_watts=1200), "at most 1200 W of the whole rig"),
+        (Limit(share=0.6, eco=True), "at most 60% of full power, at most the most efficient speed"),
     ],
 )
 def test_limits_in_words(limit: Limit, words: str) -> None:
@@ -218,13 +234,11 @@ def test_any_time_can_be_told(at: float) -> None:
 
 # --- the file ---
 
-
-@FEW
-@given(st.lists(CLAIMS, max_size=8))
-def test_what_is_written_is_read_again(claims: list[Claim]) -> None:
-    together = gathered(claims)
-
-    assert claims_in(text_of(together)) == together
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
 
 
 def is_read(data: bytes) -> bool:
@@ -236,16 +250,38 @@ def is_read(data: bytes) -> bool:
 
 
 @FEW
+@given(st.lists(st.tuples(CLAIMS, ALL_LIMITS), max_size=8))
+def test_what_is_written_is_read_again(claims: list[tuple[Claim, Limit]]) -> None:
+    together = gathered([replace(claim, limit=limit) for claim, limit in claims])
+
+    assert claims_in(text_of(together)) == together
+
+
+@FEW
+@given(CLAIMS, st.sampled_from(["rig_watts", "share", "eco"]), JSON)
+def test_a_newer_field_with_any_value_is_read_or_the_one_error(
+    claim: Claim, field: str, value: object
+) -> None:
+    document = json.loads(text_of(Claims().stated(claim)))
+    document["claims"][0][field] = value
+
+    if is_read(json.dumps(document).encode()):
+        decided(claims_in(json.dumps(document).encode()), "cpu", NOW)
+
+
+def test_a_record_from_before_limits_of_the_rig_is_read() -> None:
+    claim = Claim(level=Level.USER, issuer="pause", limit=IDLE, cause="paused", since=NOW)
+    document = json.loads(text_of(Claims().stated(claim)))
+    for field in ("rig_watts", "share", "eco"):
+        del document["claims"][0][field]
+
+    assert claims_in(json.dumps(document).encode()) == Claims((claim,))
+
+
+@FEW
 @given(st.binary(max_size=200))
 def test_any_bytes_are_claims_or_the_one_error(data: bytes) -> None:
     is_read(data)
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner),
-    max_leaves=8,
-)
 
 
 @FEW
