@@ -258,6 +258,6 @@ def mean_use(shown: list[Shown]) -> float:
 
 
 def true_use(shown: list[Shown]) -> tuple[float, float]:
-    """Return the least and the most of the true power, as parts of the cap."""
+    """Return the mean and the most of the true power, as parts of the cap."""
     parts = [one.true / one.cap for one in shown]
-    return min(parts), max(parts)
+    return sum(parts) / len(parts), max(parts)
