@@ -375,6 +375,12 @@ async def test_a_daemon_shows_what_its_plug_says_and_takes_another_one_over() ->
         reply: Any = await daemon._reload.reload(by="test")
         await until(lambda: shown(daemon) == 62.5)
         capped: Any = daemon.snapshot().summary()
+
+        [device], [before] = file[0].devices, daemon.fleet.devices
+        file[0] = replace(file[0], devices=(replace(device, limit=30.0),))
+        limited: Any = await daemon._reload.reload(by="test")
+        assert daemon.fleet.devices == [before], "it goes on"
+        claims = {claim.device: claim.limit for claim in daemon.snapshot().claims}
         daemon.stop()
         await running
 
@@ -386,6 +392,8 @@ async def test_a_daemon_shows_what_its_plug_says_and_takes_another_one_over() ->
     assert reply["changes"] == ["power.meter.path a -> b, power.limit nothing -> 5000W"]
     assert capped["cap"]["watts"] == 5000.0
     assert capped["claims"][0]["issuer"] == "power.limit"
+    assert limited["changes"] == ["device hasher: limit nothing -> 30W"]
+    assert claims == {"": Limit(rig_watts=5000.0), "hasher": Limit(watts=30.0)}
 
 
 def shown(daemon: Daemon) -> float | None:
