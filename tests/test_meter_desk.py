@@ -118,6 +118,9 @@ class Bench:
     def cap(self) -> float | None:
         return self.desk.held.watts if self.desk.held else None
 
+    def source(self) -> Source:
+        return self.samples[-1].total.source
+
     async def speak(self) -> None:
         while True:
             await asyncio.sleep(0.5)
@@ -314,6 +317,25 @@ async def test_a_cap_that_was_overridden_stays_away_until_another_one_is_configu
         bench.desk.configure(Config(power=PowerConfig(meter=PLUG, limit=390.0)))
         await asyncio.sleep(5)
         assert bench.cap() == 390.0
+
+
+@pytest.mark.virtual_time
+async def test_a_plug_that_says_nothing_of_power_is_told_of_once_and_so_is_its_return() -> None:
+    bench = Bench(CAPPED)
+    async with bench.working():
+        await asyncio.sleep(10)
+        bench.speaks = False
+        for _ in range(20):
+            bench.broker.publish(TOPIC, {"Time": "2026-01-01T00:00:00"})
+            await asyncio.sleep(0.5)
+        assert bench.source() is Source.MODEL
+        assert "says nothing of power that is known here" in bench.samples[-1].total.note
+        bench.speaks = True
+        await asyncio.sleep(5)
+        assert bench.source() is Source.PLUG
+
+    assert len(bench.log.named("meter.unreadable")) == 1
+    assert len(bench.log.named("meter.ready")) == 2
 
 
 @pytest.mark.virtual_time

@@ -1,7 +1,12 @@
 """A cap held by a meter over boards that are not what their models say."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stratum_client.control.cap import Cap
+from stratum_client.control.meter import Look
+from stratum_client.control.power import Reading, RigPower, Source
 from tests.control.simulated_rack import SimulatedRack
 
 MINUTE = 60.0
@@ -87,3 +92,28 @@ def test_a_plug_that_speaks_every_ten_seconds_is_enough() -> None:
 
     assert rack.mean(MINUTE) >= 0.95
     assert rack.true_extremes(MINUTE)[1] <= 1.0
+
+
+LOOKS = st.lists(
+    st.tuples(st.floats(0, 5000), st.floats(0, 20_000), st.booleans(), st.floats(1, 10_000)),
+    min_size=1,
+    max_size=30,
+)
+
+
+@given(LOOKS)
+def test_whatever_is_seen_a_budget_is_some_watts_and_none_while_the_meter_shows_too_much(
+    looks: list[tuple[float, float, bool, float]],
+) -> None:
+    cap = Cap()
+    for second, (told, watts, is_measured, limit) in enumerate(looks):
+        at = float(second)
+        source = Source.PLUG if is_measured else Source.MODEL
+        power = RigPower(wall=at, at=at, total=Reading(watts=watts, source=source, at=at))
+        cap.seen(Look(power=power, told=told, resting=0.0, is_measured=is_measured), planned=told)
+
+        budget = cap.budget(limit)
+        assert 0.0 <= budget < 100_000.0
+        recent = [one[0] for one in looks[max(0, second - 3) : second + 1]]
+        if is_measured and watts > limit:
+            assert budget < max(recent) or budget == 0.0
