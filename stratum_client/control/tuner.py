@@ -43,6 +43,9 @@ from stratum_client.control.tuning_watch import (
 EXPLORE_MARGIN, EXPLORE_DOUBT = 0.005, 2.0
 """What it takes to leave a speed that is good."""
 
+ROOM = 0.99
+"""Of a power target, what the model may say that a speed takes: it is corrected in steps of 1 %."""
+
 HELD_FOR = 1800.0
 """A speed that others did not allow is not wanted again for so long."""
 
@@ -151,7 +154,7 @@ class BoardTuner:
         """Return whether a speed has failed, or takes more than the goal allows."""
         target = self.settings.power_target
         is_limited = self.settings.goal is Goal.POWER and target is not None
-        takes_more = is_limited and self._range.points[mhz].watts > (target or 0.0)
+        takes_more = is_limited and self._range.points[mhz].watts > ROOM * (target or 0.0)
         return takes_more or self.profile.barred(mhz, wall) is not None
 
     def _may_try(self, mhz: float, wall: float) -> bool:
