@@ -470,6 +470,42 @@ def test_no_bytes_are_taken_for_a_line(data: bytes) -> None:
     assert line_in(data) is None
 
 
+def with_digest(body: str) -> bytes:
+    return f'{body},"sha256":"{sha256(body.encode()).hexdigest()}"}}\n'.encode()
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '"a":NaN,',
+        '"a":1e999,',
+        f'"a":{"[" * 200_000},',
+        f'"a":{"9" * 5000},',
+        '"a" :1,',
+    ],
+)
+def test_a_line_with_the_right_digest_is_no_line_unless_it_is_written_in_the_one_way(
+    inside: str, tmp_path: Path
+) -> None:
+    line = with_digest(f'{{{inside}"kind":"start","prev":"{FIRST}","seq":1')
+    (tmp_path / "energy-000001.jsonl").write_bytes(line)
+
+    problem = "energy-000001.jsonl line 1: the line is not as it was written"
+    assert problem in checked(tmp_path).problems
+
+
+def test_numbers_out_of_all_bounds_are_a_problem_and_no_crash(tmp_path: Path) -> None:
+    [record] = records(PLAIN, START, 300)
+    fields = json.loads(json.dumps(record.json()))
+    fields["rig"]["wh"]["driver"] = fields["price"] = fields["cost"] = "9" * 24
+    fields["currency"] = "KZT"
+    line, _ = chained(fields, seq=1, prev=FIRST)
+    (tmp_path / "energy-000001.jsonl").write_bytes(line)
+
+    assert "energy-000001.jsonl line 1: a number out of bounds" in checked(tmp_path).problems
+    assert list(intervals_in(tmp_path)) == []
+
+
 def test_a_record_is_read_as_it_was_written() -> None:
     for record in records(PLAIN, START, 900):
         assert interval_in(record.json()) == record

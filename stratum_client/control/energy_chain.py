@@ -51,10 +51,11 @@ def line_in(line: bytes) -> ChainedLine | None:
         return None
     try:
         fields = json.loads(body + b"}")
+        is_canonical = isinstance(fields, dict) and canonical(fields)[:-1] == body
     except (ValueError, RecursionError):
         return None
     match fields:
-        case {"seq": int(seq), "prev": str(prev)} if canonical(fields)[:-1] == body:
+        case {"seq": int(seq), "prev": str(prev)} if is_canonical:
             return ChainedLine(seq=seq, prev=prev, digest=digest[1].decode(), fields=fields)
     return None
 

@@ -253,7 +253,7 @@ def interval_in(fields: Fields) -> IntervalRecord:
             **more,
         }:
             try:
-                return IntervalRecord(
+                record = IntervalRecord(
                     run=run,
                     number=number,
                     day=date.fromisoformat(day),
@@ -265,8 +265,12 @@ def interval_in(fields: Fields) -> IntervalRecord:
                     rate=_rate_in(more),
                     idle_after=tuple(decimal_in(wait) for wait in _list(more.get("idle_after"))),
                 )
+                record.json()
+            except ArithmeticError as error:
+                raise RecordError("a number out of bounds") from error
             except ValueError as error:
                 raise RecordError(str(error)) from error
+            return record
     raise RecordError("no interval")
 
 
