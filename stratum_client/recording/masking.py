@@ -49,6 +49,7 @@ class Masker:
         self._secrets: dict[str, str] = {}
         self._pattern: re.Pattern[bytes] | None = None
         self._beginnings: list[_Forms] = []
+        self._first: re.Pattern[bytes] = re.compile(b"")
         self._replacements: list[bytes] = []
 
     @property
@@ -99,7 +100,8 @@ class Masker:
             for i in range(found.start() + 1, found.end())
         }
         longest = max(map(len, self._secrets)) * _LONGEST_FORM
-        for start in range(max(line, len(data) - longest), len(data)):
+        for found in self._first.finditer(data, max(line, len(data) - longest)):
+            start = found.start()
             if start in whole:  # part of a secret that is all there
                 continue
             if any(_may_begin(forms, data, start) for forms in self._beginnings):
@@ -122,6 +124,8 @@ class Masker:
         self._secrets |= fresh
         names = sorted(self._secrets, key=len, reverse=True)
         self._beginnings = [[_compiled(c) for c in name] for name in names]
+        first = b"|".join({_form_of(name[0]) for name in names} | {rb"[\\%\xc2-\xf4]"})
+        self._first = re.compile(b"(?=%s)" % first)  # each place where one may begin, or an escape
         self._replacements = [self._secrets[name].encode() for name in names]
         self._pattern = re.compile(b"|".join(b"(%s)" % _pattern_of(name) for name in names))
 

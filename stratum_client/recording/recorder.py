@@ -19,7 +19,7 @@ from stratum_client.recording.recorded_config import learn, recorded_config
 from stratum_client.recording.recorded_miner import RecordedMiner
 from stratum_client.recording.recorded_pool_rim import RecordedPoolRim
 from stratum_client.recording.recorded_ports import RecordedTap
-from stratum_client.recording.writer import DEFAULT_LIMIT, RecordingWriter, opened
+from stratum_client.recording.writer import CLOSE_WAIT, DEFAULT_LIMIT, RecordingWriter, opened
 from stratum_client.rims import PoolRim, Rates, Timer
 from stratum_client.tally import Tally
 
@@ -87,11 +87,11 @@ class Recorder:
         self._works += 1
         return self._works
 
-    def close(self) -> None:
-        """End the recording; what waits is still written, if that takes a moment."""
+    def close(self, wait: float = CLOSE_WAIT) -> None:
+        """End the recording; what waits is still written, for ``wait`` seconds at most."""
         self.note_shares()
         self.note(Rim.DAEMON, What.END, fields={"reason": ""})
-        self._writer.close()
+        self._writer.close(wait)
 
     # --- Rims ---
 

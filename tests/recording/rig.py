@@ -123,7 +123,7 @@ async def recorded(
                 await pool.drain(1.0)
                 talking.cancel()
         finally:
-            recorder.close()
+            recorder.close(wait=60.0)
 
 
 def recorded_warnings(log: RecordingLog) -> Callable[[str], None]:
