@@ -104,7 +104,7 @@ async def recorded(
             clock=clock,
             random=Random(7),
             log=recorder.log_for("pool"),
-            hashrate=recorder.hashrate("pool", lambda: 50_000.0),
+            hashrate=recorder.hashrate("pool", lambda: 200.0),
             rim=recorder.pool("pool"),
         )
         hashers = []
