@@ -20,6 +20,9 @@ SETTLING = 3.0
 OVER = 2.0
 """Seconds for which the meter may show more than the cap."""
 
+LEAST_USE, LEAST_USE_OF_THE_REST = 0.95, 0.9
+"""Of the cap, on the average: by all boards, and while two draw what nobody knows of."""
+
 BOARDS = 16
 LATE, AWAY = 15, (13, 14)
 """The numbers of the board that joins later, and of those that are cut off: they go on drawing
@@ -90,7 +93,7 @@ async def test_a_cap_is_never_exceeded_and_well_used_whatever_happens(soaking: b
     for looked, cap in ((metered, CAP), (lowered, LOWER_CAP), (windowed, WINDOW), (left, CAP)):
         assert {one.cap for one in looked} == {cap}
         assert all(one.is_metered for one in looked)
-        assert mean_use(looked) >= 0.95
+        assert mean_use(looked) >= (LEAST_USE if looked is not left else LEAST_USE_OF_THE_REST)
     for looked in (modelled, lost):
         mean, most = true_use(looked)
         assert 0.95 <= mean <= most <= 1.05
