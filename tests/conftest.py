@@ -34,7 +34,7 @@ NEED_COMPILED_KERNELS = (
     *("tests/bm13xx/test_thermal*", "tests/bm13xx/test_sticks*", "tests/bm13xx/test_chain*"),
     *("tests/icarus/*", "tests/emulated_usb/test_chains*", "tests/e2e/test_chains*"),
     *("tests/e2e/test_boards*", "tests/e2e/test_sticks*", "tests/soak/test_devices*"),
-    *("tests/soak/test_sticks*", "tests/umockdev/test_daemon*"),
+    *("tests/soak/test_sticks*", "tests/soak/test_power_cap*", "tests/umockdev/test_daemon*"),
     "tests/transports/test_usb_broken*",
     *("tests/test_driver_contract*", "tests/test_emulate_verb*", "tests/test_devices_verb*"),
     "tests/test_bench*",
