@@ -108,15 +108,18 @@ class RestartMemory:
         return self._left is None or text_of(self._boot.id, rests) == self._saved
 
     async def keep(self, rests: Mapping[str, Rest]) -> None:
-        """Write down what differs from what was written last; that it fails is told once."""
+        """Write down what differs from what was written last; that it fails is told once.
+
+        The marker comes last: a kill before it leaves the one that tells of a loss of power.
+        """
         if not self._left:
             return
-        if not self._is_marked:
-            text = marker_text(self._boot.id, self._clock.wall())
-            self._is_marked = await self._write(self._left.marker, text)
         if not self.is_kept(rests):
             text = text_of(self._boot.id, rests)
             self._saved = text if await self._write(self._left.rests, text) else None
+        if not self._is_marked:
+            text = marker_text(self._boot.id, self._clock.wall())
+            self._is_marked = await self._write(self._left.marker, text)
 
     async def end(self, rests: Mapping[str, Rest]) -> None:
         """Write ``rests`` down, then that this was a clean end."""

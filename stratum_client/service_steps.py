@@ -28,7 +28,7 @@ from stratum_client.udev_rules import RULES_PATH, rules
 
 SECRETS_PATH = "/etc/stratum-client/secrets"
 
-_COMMAND_WAIT = 180.0
+_COMMAND_WAIT = 240.0
 """Seconds; systemctl waits for a daemon to be ready, or for one to stop."""
 
 

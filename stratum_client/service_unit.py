@@ -134,7 +134,8 @@ WatchdogSec=60s
 # A daemon that hung leaves in the journal where it hung.
 Environment=PYTHONFAULTHANDLER=1
 KillMode=mixed
-TimeoutStartSec=90s
+# After an outage a slow machine has much to do at once; to begin anew would take longer still.
+TimeoutStartSec=180s
 # A daemon that hangs is not waited for long; switching boards off may take a slow machine a while.
 TimeoutAbortSec=15s
 TimeoutStopSec=60s

@@ -298,6 +298,20 @@ async def test_killing_the_daemon_is_no_way_around_the_slot() -> None:
 
 
 @pytest.mark.virtual_time
+async def test_a_kill_between_the_two_files_does_not_hide_the_loss_of_power() -> None:
+    kept = unclean()
+    kept.marker.broken = True  # it was killed before
+    await killed(Rig(CONFIG, "a", disk=kept, boot=LOST))
+    kept.marker.broken = False
+    assert kept.rests.data is not None
+
+    second = Rig(CONFIG, "a", disk=kept, boot=LOST)
+
+    assert len(second.log.named("power.lost")) == 1
+    assert second.running() == []
+
+
+@pytest.mark.virtual_time
 async def test_what_rested_when_the_daemon_was_killed_starts_in_its_slot() -> None:
     kept = disk()
     first = Rig(CONFIG, "a", disk=kept)
