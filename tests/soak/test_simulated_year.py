@@ -15,7 +15,7 @@ from random import SystemRandom
 import pytest
 
 from drivers import registry
-from stratum_client import loop_lag
+from stratum_client import curtail_desk, loop_lag, tuner_desk
 from stratum_client.daemon import EXIT_OK, Daemon
 from stratum_client.emulated_pool import state
 from stratum_client.emulated_pool.tally import Fate as PoolFate
@@ -149,6 +149,8 @@ async def test_a_year_passes_and_every_promise_is_kept(
 ) -> None:
     print(f"\nSIMULATED_YEAR_SEED={seed}")  # noqa: T201  # to play it again
     monkeypatch.setattr(loop_lag, "EVERY", 3600.0)  # no loop is late here
+    monkeypatch.setattr(tuner_desk, "LOOK_EVERY", 600.0)  # nor is there anything to tune
+    monkeypatch.setattr(curtail_desk, "_LOOK_AT_CLOCK", 3600.0)  # the kernel's: not of this rig
     monkeypatch.setattr(state, "SEEN_LIMIT", 500)
     monkeypatch.setattr(state, "SESSIONS_KEPT", 4)
     days = int(os.environ.get("SIMULATED_DAYS") or (YEAR if soaking else BRIEF))

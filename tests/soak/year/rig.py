@@ -13,6 +13,7 @@ from drivers.api import Miner, PortInfo, Setpoint, Solution
 from stratum_client.api.control_lines import Order, Reply
 from stratum_client.config import Config, Deadlines, DeviceConfig, PoolConfig, ReconnectConfig
 from stratum_client.config_ledger import LedgerConfig
+from stratum_client.config_power import PowerConfig
 from stratum_client.config_work import WorkConfig
 from stratum_client.connection import Connection
 from stratum_client.daemon import Daemon
@@ -31,6 +32,9 @@ from tests.soak.year.shares import ShareWatch
 
 TICK = 30.0
 """Seconds between a pool's looks at its deadlines: at the usual second a year takes hours."""
+
+LOOK_AT_POWER = 60.0
+"""Seconds between looks at meters, of which there are none here: at the usual second likewise."""
 
 RATE_AGE = 600.0
 """Seconds for which a hash rate that was told to a pool is told again."""
@@ -280,6 +284,7 @@ def first_config() -> Config:
         pools=tuple(pool_config(name) for name in HOSTS),
         devices=tuple(device_config(name) for name in DEVICES),
         work=WorkConfig(),
+        power=PowerConfig(interval=LOOK_AT_POWER),
     )
 
 
