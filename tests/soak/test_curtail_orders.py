@@ -61,17 +61,19 @@ async def test_a_rig_rests_within_seconds_of_any_order_and_resumes_softly(
 ) -> None:
     orders, random, latest = (200, Random(1), 1.0) if soaking else (len(SITUATIONS), Random(1), 0.2)
     async with curtailed_rig(tmp_path, BOARDS) as rig:
-        for number in range(orders):
-            situation = SITUATIONS[number % len(SITUATIONS)]
-            await situation(rig, random.uniform(0.0, latest))
-            await rig.order_idle(situation.__name__)
+        try:
+            for number in range(orders):
+                situation = SITUATIONS[number % len(SITUATIONS)]
+                await situation(rig, random.uniform(0.0, latest))
+                await rig.order_idle(situation.__name__)
+        finally:
+            print(figures(rig))  # noqa: T201  # the figures are what a soak is for
         if soaking:
             await rig.until(lambda: rig.rack.watts() > 0.9 * FULL_WATTS, "it is not at full speed")
             await rig.order_idle("full speed")
             await rig.confirmed()
         stats = rig.daemon.site.curtail.stats
         ours = rig.daemon.miner.tally
-    print(figures(rig))  # noqa: T201  # the figures are what a soak is for
 
     within = WITHIN if soaking else PATIENCE
     assert max(one.idle for one in rig.obeyed) < within
