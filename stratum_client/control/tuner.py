@@ -33,6 +33,8 @@ from stratum_client.control.tuning_range import NEAR, Range, range_of
 from stratum_client.control.tuning_search import Search, nearest, next_speed
 from stratum_client.control.tuning_views import Advice, Phase, Step, View
 from stratum_client.control.tuning_watch import (
+    CLEARLY,
+    ROOM,
     Verdict,
     Watch,
     is_judged,
@@ -42,9 +44,6 @@ from stratum_client.control.tuning_watch import (
 
 EXPLORE_MARGIN, EXPLORE_DOUBT = 0.005, 2.0
 """What it takes to leave a speed that is good."""
-
-ROOM = 0.99
-"""Of a power target, what the model may say that a speed takes: it is corrected in steps of 1 %."""
 
 HELD_FOR = 1800.0
 """A speed that others did not allow is not wanted again for so long."""
@@ -129,21 +128,19 @@ class BoardTuner:
 
     def _begin(self, view: View) -> None:
         """Go on from what was kept, or begin a search where the model sees the best."""
-        profile, goal = self.profile, self.settings.goal
+        profile, goal, ladder = self.profile, self.settings.goal, self._range.ladder
         start = self._range.start(goal, lambda mhz: self._may_try(mhz, view.wall))
         if profile.mhz is not None and profile.goal is goal:
-            start = self._allowed_below(nearest(self._range.ladder, profile.mhz), view.wall)
+            start = self._allowed_below(nearest(ladder, profile.mhz), view.wall)
         self._target = start
         self._restart_clock(view.now)
         kept = profile.estimate_at(start)
         if profile.goal is goal and profile.mhz == start and kept:
             self._watch, self._search = Watch(kept, self.settings), None
-            self._known = {
-                one.mhz: one for one in profile.estimates if one.mhz in self._range.ladder
-            }
+            self._known = {one.mhz: one for one in profile.estimates if one.mhz in ladder}
             return
         self._known = {}
-        self._begin_search(Search(centre=start, stride=_stride(self._range.ladder, 6)))
+        self._begin_search(Search(centre=start, stride=_stride(ladder, 6)))
 
     def _allowed_below(self, mhz: float, wall: float) -> float:
         """Return the fastest speed up to ``mhz`` that is not ruled out."""
@@ -162,6 +159,9 @@ class BoardTuner:
         point, goal = self._range.points[mhz], self.settings.goal
         if self._is_ruled_out(mhz, wall):
             return False
+        clearly = CLEARLY * self.settings.error_limit
+        if any(one.error_ratio > clearly and one.mhz < mhz for one in self._known.values()):
+            return False  # errors only grow with speed
         if mhz > self._highest or mhz >= self._held_back:
             self._was_cut_short = True
             return False
@@ -200,11 +200,10 @@ class BoardTuner:
 
     def _best(self) -> float | None:
         """Return the best speed known so far, None if none is."""
-        goal = self.settings.goal
         if self._search is None:
             return self._watch.held.mhz if self._watch else None
         good = [one for one in self._known.values() if not one.is_excessive]
-        return max(good, key=lambda one: one.merit(goal)).mhz if good else None
+        return max(good, key=lambda one: one.merit(self.settings.goal)).mhz if good else None
 
     def _has_settled(self, view: View, look: Look) -> bool:
         """Return whether the device has its speed, and had it for long enough."""
@@ -338,6 +337,7 @@ class BoardTuner:
         now = self._evidence.estimate(self._aim, limit, at=view.wall)
         assert now
         assert self._watch
+        has_errors = has_errors or now.error_ratio > limit
         why = words.degraded(self._watch.held, now, self.settings.goal, limit, errs=has_errors)
         above = [mhz for mhz in ladder if mhz > self._aim]
         bar = self._aim if has_errors else min(above, default=None)

@@ -46,7 +46,9 @@ def next_speed(
         if isinstance(found, float):
             return search, found
         if found is not None:
-            search = _moved(search, ladder, found, is_bad=known[search.centre].is_excessive)
+            was_bad = known[search.centre].is_excessive
+            is_bad = known[ladder[found[0]]].is_excessive
+            search = _moved(search, ladder, found, was_bad=was_bad, is_bad=is_bad)
         elif search.stride > 1:
             search = replace(search, stride=search.stride // 2)
         else:
@@ -100,9 +102,15 @@ def _better_or_unknown(
     return None
 
 
-def _moved(search: Search, ladder: Sequence[float], to: tuple[int, int], *, is_bad: bool) -> Search:
-    """Return the search around a better speed; away from bad ones it strides out."""
+def _moved(
+    search: Search, ladder: Sequence[float], to: tuple[int, int], *, was_bad: bool, is_bad: bool
+) -> Search:
+    """Return the search around a better speed: away from bad ones in longer strides.
+
+    Once it is out of them the best speed is not far: within the last stride.
+    """
     place, side = to
-    longest = max(len(ladder) // 4, search.stride)
-    stride = min(2 * search.stride, longest) if is_bad else search.stride
+    stride = search.stride
+    if was_bad:
+        stride = min(2 * stride, max(len(ladder) // 4, stride)) if is_bad else max(stride // 2, 1)
     return replace(search, centre=ladder[place], sides=(side, -side), stride=stride)

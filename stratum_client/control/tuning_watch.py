@@ -29,6 +29,12 @@ WORSE = 0.01
 STILL_BORNE = 1.1
 """Times the error limit at which a speed that is held is left: not by chance."""
 
+ROOM = 0.99
+"""Of a power target, what the model may say that a speed takes: it is corrected in steps of 1 %."""
+
+CLEARLY = 2.0
+"""Times the error limit, above which a speed is no doubtful case, and none above it is tried."""
+
 EXPLORE_EVERY = DAY
 
 WARMER, WARMER_AFTER = 8.0, 2 * HOUR

@@ -174,6 +174,20 @@ def test_a_board_that_takes_more_power_is_noticed(seed: int) -> None:
     assert lost(run) < WITHIN
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_speed_above_one_that_clearly_errs_is_not_tried(seed: int) -> None:
+    run = tuned(steady(seed))
+    count, run.plant.shift = len(run.steps), run.plant.knee - run.aim + 20
+    run.go_on(2 * HOUR)
+
+    highest = run.plant.fastest
+    for _, step in run.steps[count:]:
+        assert step.to < highest
+        if run.plant.error_ratio(step.to) > 0.2:
+            highest = step.to
+    assert run.plant.error_ratio(run.aim) < 0.02
+
+
 def test_a_board_that_has_recovered_is_followed_up_slowly() -> None:
     run = tuned(steady())
     before = run.aim
