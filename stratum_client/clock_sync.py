@@ -4,6 +4,7 @@ Source: Linux include/uapi/linux/timex.h and adjtimex(2).
 """
 
 import ctypes
+from functools import cache
 
 _STA_UNSYNC = 0x0040
 
@@ -29,7 +30,12 @@ def is_synchronized() -> bool | None:
     """
     asked = _Timex()
     try:
-        answer: int = ctypes.CDLL(None).adjtimex(ctypes.byref(asked))
+        answer: int = _libc().adjtimex(ctypes.byref(asked))
     except (OSError, AttributeError):
         return None
     return None if answer < 0 else not asked.status & _STA_UNSYNC
+
+
+@cache
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)
