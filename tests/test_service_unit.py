@@ -97,7 +97,7 @@ def test_a_contact_that_curtails_can_be_read_by_the_service(
     file: str, devices: list[str], groups: set[str]
 ) -> None:
     contact = ContactConfig(file=Path(file))
-    needs = unit_needs(Config(curtail=CurtailConfig(contact=contact)))
+    needs = unit_needs(Config(curtail=CurtailConfig(contact=contact)), ("/opt/x",))
 
     said = settings(unit(needs))
     steps = install_steps(Machine(), needs, "", start=True)

@@ -47,7 +47,9 @@ ENOUGH = 20
 
 
 REACTIONS: dict[str, Callable[[PluggedDevice, int], bool]] = {
-    **dict.fromkeys((*NOISE, "bad-crc"), lambda device, _: device.detail("line_errors") >= 5),
+    **dict.fromkeys(
+        (*NOISE, "bad-crc"), lambda device, mined: mined > 0 and device.detail("line_errors") >= 5
+    ),
     WELL: lambda _, mined: mined >= ENOUGH,
     "mute": lambda device, _: device.stats.details["chips_silent"] == [2],
     "wrong-nonce": lambda device, _: device.stats.hardware_errors >= 5,
