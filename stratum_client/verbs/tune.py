@@ -81,7 +81,8 @@ def _lines(row: Mapping[str, object]) -> list[str]:
     """Return what is known of one device."""
     goal = f"{row.get('goal')}{' (its own)' if row.get('own_goal') else ''}"
     lines = [f"{row.get('device')}: goal {goal}, board {row.get('board')}"]
-    lines.append(f"  now: {row.get('phase')}: {row.get('text')}")
+    phase, text = row.get("phase"), row.get("text")
+    lines.append(f"  now: {phase}" + ("" if text == phase else f": {text}"))
     steps = row.get("steps")
     lines += [f"  step: {step}" for step in (steps if isinstance(steps, list) else ())]
     if row.get("plan"):
