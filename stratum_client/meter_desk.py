@@ -143,7 +143,8 @@ class MeterDesk:
     def _tell_source(self, look: Look) -> None:
         total = look.power.total
         if self._told_source is not total.source:
-            tell = self._log.warning if total.note else self._log.info
+            matters = self._plugs or self._control.budget
+            tell = self._log.warning if total.note and matters else self._log.info
             watts = round(total.watts, 1)
             tell("meter.source", source=str(total.source), watts=watts, note=total.note)
             self._told_source = total.source
