@@ -26,7 +26,7 @@ demo: $(STAMP)  ## mine at an embedded pool: make demo ARGS="--for 15s"
 	@$(BIN)/stratum-client demo $(ARGS)
 
 test: $(STAMP)  ## run every test: make test ARGS="-k session"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --timeout 240 $(ARGS)
 
 check: $(STAMP)  ## ruff, format, mypy, import layers
 	@$(BIN)/ruff check .

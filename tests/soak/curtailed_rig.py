@@ -217,8 +217,12 @@ async def curtailed_rig(folder: Path, boards: int = 16) -> AsyncIterator[Curtail
 
 
 async def _meter(rig: CurtailedRig) -> None:
-    """Speak as a smart plug does, of what all boards really take."""
-    while True:
+    """Speak as a smart plug does, of what all boards really take.
+
+    `Client.publish` may lose a cancellation that comes together with the broker's answer.
+    """
+    task = asyncio.current_task()
+    while task and not task.cancelling():
         watts = json.dumps({"ENERGY": {"Power": round(rig.rack.watts(), 1)}})
         await rig.site.client.publish("tele/plug/SENSOR", watts.encode())
         await asyncio.sleep(METER_EVERY)

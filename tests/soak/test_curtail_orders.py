@@ -1,4 +1,4 @@
-"""Orders to rest by MQTT, whatever the rig is at: 16 boards, few orders unless --soak."""
+"""Orders to rest by MQTT, whatever the rig is at: few boards and orders unless --soak."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -21,8 +21,7 @@ from tests.soak.stick_rack import percentile
 
 pytestmark = pytest.mark.soak
 
-BOARDS = 16
-FULL_WATTS = 45.0 * BOARDS
+BOARD_WATTS = 45.0
 START = 4.0
 """Seconds within which a board is brought up and in the middle of its ramp."""
 
@@ -59,8 +58,9 @@ SITUATIONS: tuple[Callable[[CurtailedRig, float], Awaitable[None]], ...] = (
 async def test_a_rig_rests_within_seconds_of_any_order_and_resumes_softly(
     soaking: bool, tmp_path: Path
 ) -> None:
-    orders, random, latest = (200, Random(1), 1.0) if soaking else (len(SITUATIONS), Random(1), 0.2)
-    async with curtailed_rig(tmp_path, BOARDS) as rig:
+    boards, orders, latest = (16, 200, 1.0) if soaking else (4, len(SITUATIONS), 0.2)
+    random, full = Random(1), boards * BOARD_WATTS
+    async with curtailed_rig(tmp_path, boards) as rig:
         try:
             for number in range(orders):
                 situation = SITUATIONS[number % len(SITUATIONS)]
@@ -69,7 +69,7 @@ async def test_a_rig_rests_within_seconds_of_any_order_and_resumes_softly(
         finally:
             print(figures(rig))  # noqa: T201  # the figures are what a soak is for
         if soaking:
-            await rig.until(lambda: rig.rack.watts() > 0.9 * FULL_WATTS, "it is not at full speed")
+            await rig.until(lambda: rig.rack.watts() > 0.9 * full, "it is not at full speed")
             await rig.order_idle("full speed")
             await rig.confirmed()
         stats = rig.daemon.site.curtail.stats
@@ -80,10 +80,10 @@ async def test_a_rig_rests_within_seconds_of_any_order_and_resumes_softly(
     assert stats.idle_longest == pytest.approx(max(one.told for one in rig.obeyed), abs=0.001)
     assert max(one.told for one in rig.obeyed) < within
     assert (stats.obeyed, sum(stats.refused.values())) == (len(rig.obeyed), 0)
-    assert max(one.watts for one in rig.obeyed) <= REST_WATTS * BOARDS
+    assert max(one.watts for one in rig.obeyed) <= REST_WATTS * boards
     assert [one for one in rig.obeyed if one.late] == []
     assert min(rig.rests) >= MIN_OFF - LOOK_EVERY
-    assert rig.steepest <= (2 * FULL_WATTS * LOOK_EVERY / RAMP if soaking else FULL_WATTS / 2)
+    assert rig.steepest <= (2 * full * LOOK_EVERY / RAMP if soaking else full / 2)
     assert ours.solutions
     assert ours.fates[Fate.REJECTED] == 0
     if soaking:  # a machine that has much else to do answers boards too late

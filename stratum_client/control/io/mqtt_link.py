@@ -210,6 +210,7 @@ class MqttLink:
         self._wanted = [(pattern, qos) for pattern, _, qos in self._takers]
         await self._subscribe(client)
         await client.publish(f"{self.topic}/state", _state(online=True), 1, retain=True)
+        _heed_cancellation()
         self.is_connected, self.lost_since, self.problem = True, None, ""
         self._told_problem = ""
         self._log.info("mqtt.connected", broker=str(self.url))
@@ -221,6 +222,7 @@ class MqttLink:
         while self._wanted:
             pattern, qos = self._wanted.pop(0)
             [code] = await client.subscribe(pattern, qos)
+            _heed_cancellation()
             if not isinstance(code, int) and code.is_failure:
                 self._log.error("mqtt.refused", topic=pattern, reason=printable(code, 200))
 
@@ -243,6 +245,7 @@ class MqttLink:
                 await client.publish(
                     message.topic, message.payload, message.qos, retain=message.retain
                 )
+                _heed_cancellation()
                 if self._unsent and self._unsent[0] is message:
                     del self._unsent[0]
             if not self._wanted:
@@ -278,6 +281,17 @@ async def _entered(client: "Client") -> None:
             client.timeout = _GOODBYE_WAIT
             await client.__aexit__(None, None, None)
         raise
+
+
+def _heed_cancellation() -> None:
+    """Raise CancelledError if this task was cancelled, whatever became of that.
+
+    The library waits by `asyncio.wait_for`, which before Python 3.12 loses a cancellation that
+    comes together with the answer; a task that goes on then is waited for without end.
+    """
+    task = asyncio.current_task()
+    if task and task.cancelling():
+        raise asyncio.CancelledError
 
 
 def _state(*, online: bool) -> bytes:
