@@ -192,3 +192,29 @@ def test_the_doctor_says_what_a_broker_that_is_away_means() -> None:
     assert ill.status is Status.WARNING
     assert ill.fix == COMMAND
     assert "orders and meters by MQTT do not reach this rig" in ill.text
+
+
+class ForgetfulClient:
+    """Loses the cancellation that comes while it publishes, as the library may on Python 3.11."""
+
+    def __init__(self) -> None:
+        self.is_waiting = asyncio.Event()
+
+    async def publish(self, *_: object, **__: object) -> None:
+        self.is_waiting.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            return
+
+
+async def test_a_cancellation_that_comes_with_an_answer_ends_the_link_all_the_same() -> None:
+    link, client = link_to("mqtt://localhost:1", RecordingLog()), ForgetfulClient()
+    link.publish("mine/kent/rig/r17/event", b"one")
+    sending = asyncio.create_task(link._send_all(client))  # type: ignore[arg-type]  # as far as asked
+    await client.is_waiting.wait()
+
+    sending.cancel()
+    await asyncio.wait([sending], timeout=30.0)
+
+    assert sending.cancelled()
