@@ -280,7 +280,7 @@ class ChainSetup:
         self.found = self._heard or self.found
 
     def _count_once(self) -> Iterator[Action]:
-        self._ids = []
+        self._ids, self._asked = [], None  # whoever was being asked when a verification ended
         self._reader.reset()  # what was begun before a silence is never gone on with
         yield Send(data=self.read(CHIP_ID_REGISTER), pause=0.0)
         yield AwaitSilence(_COUNT_SILENCE)

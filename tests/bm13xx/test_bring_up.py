@@ -349,3 +349,17 @@ def test_chips_left_running_fast_are_slowed_down_even_to_where_a_ramp_would_begi
 def all_writes(frames: list[bytes]) -> list[WriteRegister]:
     commands = [COMMANDS.decode(frame) for frame in frames]
     return [command for command in commands if isinstance(command, WriteRegister)]
+
+
+@pytest.mark.parametrize("name", WITH_PREAMBLE)
+def test_chips_are_counted_again_after_a_verification_that_was_broken_off(name: str) -> None:
+    chain = ready(CHIPS[name], chips=2)
+    asking = chain.verify()
+    next(asking)
+    chain.receive_data(wire.chip_id_reply(chain.spec))
+    next(asking)  # the second chip is asked, and the device told to rest
+
+    for _ in performed(chain, chain.bring_up(400.0), answering=2):
+        pass
+
+    assert chain.chips == 2
