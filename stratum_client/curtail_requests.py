@@ -19,7 +19,7 @@ from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
 from stratum_client.control.claims import Claim, Claims, Level, Limit
 from stratum_client.control.curtail import limit_of
 from stratum_client.control.io.mqtt_link import MqttLink
-from stratum_client.control.local_time import first_moment, shown_at
+from stratum_client.control.local_time import first_moment, instant_of, shown_at
 from stratum_client.control.order_message import Action
 from stratum_client.curtail_desk import CurtailDesk
 from stratum_client.log_lines import utc
@@ -150,11 +150,7 @@ def moment_of(text: str, zone: ZoneInfo, now: float) -> float:
             minutes, today = hours.hour * 60 + hours.minute, shown_at(now, zone).date()
             at = first_moment(today, minutes, zone)
             return at if at > now else first_moment(today + timedelta(days=1), minutes, zone)
-        given = datetime.fromisoformat(text)
-        if given.tzinfo is not None:
-            return given.timestamp()
-        midnight = datetime.combine(given.date(), datetime.min.time())
-        return first_moment(given.date(), (given - midnight) / timedelta(minutes=1), zone)
+        return instant_of(datetime.fromisoformat(text), zone)
     except (ValueError, OverflowError) as error:
         raise OrderError(f"{text!r} is no time, as in 18:00 or 2026-12-05T18:00") from error
 

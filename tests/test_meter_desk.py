@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from random import Random
 from typing import Any
@@ -31,6 +31,7 @@ from stratum_client.supervise import SupervisedDevice
 from tests.control.simulated_rack import POINTS, REST_WATTS
 from tests.plug_server import page, plug_server
 from tests.stand_ins import RecordingLog
+from tests.tls_peers import until
 from tests.virtual_time import LoopClock
 
 PATIENCE = 30
@@ -347,12 +348,6 @@ async def test_a_plug_without_a_broker_says_what_to_do() -> None:
     assert bench.desk.held
     assert NO_BROKER in bench.desk.held.by
     assert bench.log.named("meter.unreadable") == [{"meter": "rig", "error": NO_BROKER}]
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110  # what is waited for has no event
-            await asyncio.sleep(0.01)
 
 
 def daemon_with(power: PowerConfig, port: int, file: list[Config], log: RecordingLog) -> Daemon:

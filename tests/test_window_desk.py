@@ -34,6 +34,7 @@ from stratum_client.stats import PoolState, RigStats
 from stratum_client.supervise import SupervisedDevice
 from stratum_client.window_desk import UNSYNCHRONIZED, WindowDesk
 from tests.stand_ins import RecordingLog
+from tests.tls_peers import until
 from tests.virtual_time import LoopClock
 
 # Virtual time begins on Sunday 15 June 2025, 15:06:40 UTC: 200 s before the window opens.
@@ -342,12 +343,6 @@ def daemon_at(
         ),
         synchronized=lambda: True,
     )
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while not condition():  # noqa: ASYNC110  # what is waited for has no event
-            await asyncio.sleep(0.01)
 
 
 async def test_a_daemon_mines_in_its_window_alone() -> None:

@@ -35,6 +35,14 @@ def first_moment(day: date, minutes: float, zone: tzinfo) -> float:
     return high
 
 
+def instant_of(given: datetime, zone: tzinfo) -> float:
+    """Return the instant of ``given``, which is of ``zone`` if it names none of its own."""
+    if given.tzinfo is not None:
+        return given.timestamp()
+    midnight = datetime.combine(given.date(), time())
+    return first_moment(given.date(), (given - midnight) / timedelta(minutes=1), zone)
+
+
 def iso(at: float, zone: tzinfo) -> str:
     """Return an instant to the second, with its offset: ``2026-12-05T07:59:00+05:00``."""
     return datetime.fromtimestamp(at, UTC).astimezone(zone).isoformat(timespec="seconds")

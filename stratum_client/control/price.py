@@ -14,12 +14,12 @@ import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, tzinfo
 from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from stratum_client.control.claims import IDLE, Claim, Level
-from stratum_client.control.local_time import SECONDS, first_moment, stamp
+from stratum_client.control.local_time import SECONDS, instant_of, stamp
 
 ISSUER = "price"
 
@@ -232,19 +232,12 @@ def _moment(value: object, zone: tzinfo) -> float:
         at = at / 1000 if abs(at) > _MILLISECONDS else at
     else:
         try:
-            at = _instant(datetime.fromisoformat(str(value).strip()), zone)
+            at = instant_of(datetime.fromisoformat(str(value).strip()), zone)
         except (ValueError, OverflowError) as error:
             raise SeriesError("a time that is no time") from error
     if not (math.isfinite(at) and _YEAR_2000 <= at < _YEAR_3000):
         raise SeriesError("a time that is no time")
     return at
-
-
-def _instant(given: datetime, zone: tzinfo) -> float:
-    if given.tzinfo is not None:
-        return given.timestamp()
-    midnight = datetime.combine(given.date(), datetime.min.time())
-    return first_moment(given.date(), (given - midnight) / timedelta(minutes=1), zone)
 
 
 def _price(value: object) -> Decimal:

@@ -7,14 +7,14 @@ import argparse
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config
 from stratum_client.config_file import FILE_NAME, find_config, load_config
-from stratum_client.control.local_time import SECONDS, first_moment, iso, shown_at
+from stratum_client.control.local_time import SECONDS, instant_of, iso, shown_at
 from stratum_client.control.schedule import Change, Schedule
 from stratum_client.control.start_slots import Slots
 from stratum_client.errors import ConfigError
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     now = SystemClock().wall()
     config = load_config(options.config or find_config())
     zone = ZoneInfo(config.rig.timezone)
-    at = now if options.start is None else _instant(options.start, zone)
+    at = now if options.start is None else instant_of(options.start, zone)
     schedule = _schedule(config, at)
     if options.action == "show":
         _show(schedule, at, options, _slots(config))
@@ -148,13 +148,6 @@ def _row(change: Change, zone: tzinfo) -> Mapping[str, object]:
 
 def _short(at: float | None, zone: tzinfo) -> str:
     return "" if at is None else shown_at(at, zone).strftime("%a %Y-%m-%d %H:%M")
-
-
-def _instant(given: datetime, zone: tzinfo) -> float:
-    if given.tzinfo is not None:
-        return given.timestamp()
-    midnight = datetime.combine(given.date(), datetime.min.time())
-    return first_moment(given.date(), (given - midnight) / timedelta(minutes=1), zone)
 
 
 def _time(text: str) -> datetime:

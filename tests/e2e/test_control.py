@@ -10,47 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
 
-import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from stratum_client import cli
+from tests.e2e.console import Console
 from tests.processes import PATIENCE, Running, pool, running
 
 RUN = ("run", "--device", "cpu,threads=1", "--json")
-
-
-class Console:
-    """The command line, called in this process; daemons run in their own."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self._capsys = capsys
-
-    def said(self, *words: str) -> tuple[int, str, str]:
-        code = cli.main(words)
-        return code, *self._capsys.readouterr()
-
-    def done(self, *words: str) -> str:
-        code, out, err = self.said(*words)
-        assert code == 0, err
-        return out
-
-    def status(self) -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(self.done("status", "--json"))
-        return found
-
-
-@pytest.fixture
-def console(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Console:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("STATE_DIRECTORY", "SC_STATE_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Console(capsys)
 
 
 def address_of(run: Running) -> str:

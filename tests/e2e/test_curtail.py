@@ -4,24 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.brokers import broker, site_at
 from tests.control.signed_orders import SECRET
-from tests.e2e.test_control import Console
+from tests.e2e.console import Console
 from tests.processes import Running, pool, running
-
-
-@pytest.fixture
-def console(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Console:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    for name in ("STATE_DIRECTORY", "SC_STATE_DIR", "XDG_CONFIG_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    return Console(capsys)
 
 
 async def test_an_order_by_mqtt_outlives_a_kill_and_no_user_but_by_force_ends_it(

@@ -7,11 +7,11 @@ time without a zone is of the rig's zone, a cancelled event is none.
 import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 from typing import Any
 
-from stratum_client.control.local_time import SECONDS, first_moment
+from stratum_client.control.local_time import SECONDS, first_moment, instant_of
 from stratum_client.control.modes import Mode
 from stratum_client.control.schedule import HORIZON, Span
 from stratum_client.wire import printable
@@ -72,10 +72,7 @@ class CalendarFile:
     def _instant(self, given: date) -> float:
         if not isinstance(given, datetime):
             return first_moment(given, 0, self.zone)
-        if given.tzinfo is not None:
-            return given.timestamp()
-        midnight = datetime.combine(given.date(), datetime.min.time())
-        return first_moment(given.date(), (given - midnight) / timedelta(minutes=1), self.zone)
+        return instant_of(given, self.zone)
 
 
 def read_calendar(path: Path, mode: Mode, zone: tzinfo, *, now: float) -> CalendarFile:
