@@ -18,6 +18,13 @@ CONFIRM_WITHIN = 60.0
 FALLEN = 0.75
 """The part of the watts before an order to rest below which it is confirmed."""
 
+REST_PART = 0.3
+"""The part of a rig's full power below which it rests, whatever it took before.
+
+Fans, controllers and the losses of a supply leave 0.1 to 0.25 of it. A rig that was told to rest
+while it started took little more than that before, so that nothing falls.
+"""
+
 SLACK = 1.02
 """How much over a limit in watts a meter may show and still confirm it."""
 
@@ -31,7 +38,7 @@ Acknowledge = Callable[..., None]
 
 
 class FollowUp:
-    """Follows orders through; ``deadline`` in seconds is how soon devices are to rest."""
+    """Follows orders through; ``deadline`` in seconds, which may change, is how soon devices rest."""
 
     def __init__(
         self,
@@ -47,7 +54,7 @@ class FollowUp:
         self._devices = devices
         self._power = power
         self._allowed = allowed
-        self._deadline = deadline
+        self.deadline = deadline
         self._clock = clock
         self._log = log
 
@@ -100,7 +107,7 @@ class FollowUp:
                 reading = watts_of(power.total if power else None)
                 acknowledge("idle", seconds=round(seconds, 3), late=is_late, **reading)
                 return True
-            if seconds > self._deadline and not is_late:
+            if seconds > self.deadline and not is_late:
                 is_late, names = True, ", ".join(awake)
                 self.counts.late += 1
                 self._log.warning("order.late", issuer=claim.issuer, devices=names, after=seconds)
@@ -136,6 +143,13 @@ class FollowUp:
     def _has_fallen(self, claim: Claim, reading: Reading, before: Reading | None) -> bool:
         """Return whether the meter shows what the order was to bring about."""
         if not claim.limit.run:
-            return before is None or reading.watts <= FALLEN * before.watts
+            if before is None:
+                return True
+            return reading.watts <= max(FALLEN * before.watts, REST_PART * self._full_watts())
         allowed = self._allowed()
         return allowed is not None and reading.watts <= SLACK * allowed
+
+    def _full_watts(self) -> float:
+        """Return what all devices take at their highest speeds, as far as that is known."""
+        points = (device.operating_points() for device in self._devices())
+        return sum(max((point.watts for point in known), default=0.0) for known in points)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drivers.api import OperatingPoint
 from stratum_client import curtail_desk
 from stratum_client.api.control_lines import OrderError
 from stratum_client.config_curtail import ContactConfig
@@ -263,6 +264,18 @@ async def test_a_meter_that_shows_no_less_is_told_of() -> None:
         bench.clock.now += 61
         bench.power = power(600.0, bench.clock.now)
         await until(lambda: "unconfirmed" in bench.steps())
+
+
+async def test_rest_in_the_middle_of_a_start_is_confirmed_though_little_falls() -> None:
+    bench = OrderBench(None)
+    bench.cpu.points = bench.gamma.points = [OperatingPoint(mhz=600, watts=45.0, hashrate=1e12)]
+    bench.power = power(25.0, bench.clock.now)
+    async with working(bench):
+        bench.desk.take_message(order())
+        await until(lambda: "idle" in bench.steps())
+        bench.power = power(28.0, bench.clock.now)
+        bench.power = power(26.0, bench.clock.now)
+        await until(lambda: "confirmed" in bench.steps())
 
 
 async def test_a_limit_in_watts_is_confirmed_when_the_meter_shows_no_more() -> None:

@@ -220,15 +220,18 @@ class Bm13xxDevice:
             self._log.warning("port.slow", wanted=self._wanted_rate, baud_rate=rate)
 
     async def _rest(self, failure: Failure) -> None:
-        """Return when the device should run; rest as deep as it can until then."""
+        """Return when the device should run; rest as deep as it can until then.
+
+        It is told to be idle once a board that can do so has switched its chips off.
+        """
         if self._target().mhz is not None:
             return
-        self._phase = _Phase.RESTING
         self._supply.rests()
         self._speed.rests()
+        await self._board.power_off()
+        self._phase = _Phase.RESTING
         reason = self._target().reason
         self._log.info("device.idle", reason=reason)
-        await self._board.power_off()
         if not self._board.can_switch_off:
             await self._speed.slow_down(failure)
         while (target := self._target()).mhz is None:

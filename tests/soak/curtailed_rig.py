@@ -7,6 +7,7 @@ Mosquitto, the meter speaks over it, and time is real.
 import asyncio
 import contextlib
 import json
+import math
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.pool_url import parse_pool_url
 from tests.brokers import Site, broker, site_at
 from tests.control.signed_orders import SECRET, order
-from tests.emulated_rack import SETTINGS, EmulatedRack
+from tests.emulated_rack import SETTINGS, EmulatedRack, RackBoard
 from tests.stand_ins import RecordingLog
 
 DIFFICULTY = 20 / 2**32
@@ -39,12 +40,11 @@ RAMP, MIN_OFF = 1.0, 0.3
 
 METER_EVERY = 0.2
 LOOK_EVERY = 0.05
+GLANCE_EVERY = 0.01
 PATIENCE = 60.0
 
 REST_WATTS = 8.5
 """What a board takes at most while it rests: its fan and its controller."""
-
-AT_REST = {DeviceState.IDLE, DeviceState.FAILED}
 
 TOPIC = "mine/kent/rig/r17"
 
@@ -53,8 +53,9 @@ TOPIC = "mine/kent/rig/r17"
 class Obeyed:
     """What became of one order to rest.
 
-    ``idle`` is how many seconds after its publication all boards truly rested, ``told`` what the
-    rig said of that. ``late`` counts solutions that came once all devices were idle.
+    ``idle`` is how many seconds after its publication the last board rested in truth, ``told``
+    what the rig said of that and ``watts`` what all boards took when it said so. ``late`` counts
+    solutions that came thereafter.
     """
 
     situation: str
@@ -65,11 +66,31 @@ class Obeyed:
 
 
 @dataclass
+class Watched:
+    """What is true of one board: since when it rests, and how long it has rested each time.
+
+    Seconds of `time.monotonic`; None while it does not rest. How long the first rest was, before
+    the daemon ever started it, nobody knows.
+    """
+
+    board: RackBoard
+    rests_since: float | None = -math.inf
+    rests: list[float] = field(default_factory=list)
+
+    def look(self, now: float) -> None:
+        resting = not self.board.is_hashing and self.board.watts <= REST_WATTS
+        if resting and self.rests_since is None:
+            self.rests_since = now
+        elif not resting and self.rests_since is not None:
+            self.rests.append(now - self.rests_since)
+            self.rests_since = None
+
+
+@dataclass
 class CurtailedRig:
     """A running daemon with its rack.
 
-    ``steepest`` is by how many watts the power rose within `LOOK_EVERY` at most, ``rests`` how long
-    after orders to rest boards took power again.
+    ``steepest`` is by how many watts the power rose within `LOOK_EVERY` at most.
     """
 
     daemon: Daemon
@@ -78,10 +99,9 @@ class CurtailedRig:
     site: Site
     log: RecordingLog
     obeyed: list[Obeyed] = field(default_factory=list)
-    rests: list[float] = field(default_factory=list)
+    watched: list[Watched] = field(default_factory=list)
     steepest: float = 0.0
     _number: int = 0
-    _resting_since: float = 0.0
 
     async def until(self, condition: Any, why: str) -> None:
         with contextlib.suppress(TimeoutError):
@@ -99,21 +119,17 @@ class CurtailedRig:
         return f"{odd}; {len(told)} told, the last: {told[-4:]}"
 
     @property
-    def is_at_rest(self) -> bool:
-        """Return whether no board hashes, and all take what they take at rest."""
-        rack = self.rack
-        return not rack.is_hashing and rack.watts() <= REST_WATTS * len(rack.boards)
+    def shortest_rest(self) -> float:
+        """Return the seconds that any board rested at least, before it took power again."""
+        return min(rest for one in self.watched for rest in one.rests)
 
     def states(self) -> list[DeviceState]:
         now = time.monotonic()
         return [one.snapshot(now).stats.state for one in self.daemon.fleet.devices]
 
     async def mining(self) -> None:
-        """Return when most boards mine: one that has failed is tried again in its own time."""
-        most = len(self.rack.boards) // 2
-        await self.until(
-            lambda: self.states().count(DeviceState.MINING) > most, "most boards do not mine"
-        )
+        """Return when every board mines."""
+        await self.until(lambda: set(self.states()) == {DeviceState.MINING}, "not all mine")
 
     async def send(self, **more: object) -> tuple[int, float]:
         """Publish an order; return its number, and when it left."""
@@ -136,44 +152,45 @@ class CurtailedRig:
         found: dict[str, Any] = json.loads(await self.site.hears(is_it))
         return found
 
-    async def order_idle(self, situation: str) -> None:
-        """Order the rig to rest, release it when it does, and note what was true of its boards."""
+    async def order_idle(self, situation: str, *, until: str = "idle") -> None:
+        """Order the rig to rest, note what is true of its boards when it says so, and release it.
+
+        ``until`` is the acknowledgement that is waited for before: "idle" or "confirmed".
+        """
         number, began = await self.send()
-        await self.until(lambda: self.is_at_rest, "a board goes on")
-        self._resting_since, idle = began, time.monotonic()
-        await self.until(lambda: set(self.states()) <= AT_REST, "a device is not idle")
-        solutions, watts = self.daemon.miner.tally.solutions, self.rack.watts()
         told = await self.told(number, "idle")
-        late = self.daemon.miner.tally.solutions - solutions
+        self._look()
+        solutions, watts = self.daemon.miner.tally.solutions, self.rack.watts()
+        rested = [one.rests_since for one in self.watched if one.rests_since is not None]
+        assert len(rested) == len(self.watched), f"a board goes on: {self.trouble()}"
+        if until == "confirmed":
+            assert (await self.told(number, until))["source"] == "plug"
         await self.send(action="release")
         self.obeyed.append(
             Obeyed(
                 situation=situation,
-                idle=idle - began,
+                idle=max(0.0, max(rested) - began),
                 told=told["seconds"],
                 watts=watts,
-                late=late,
+                late=self.daemon.miner.tally.solutions - solutions,
             )
         )
 
     async def watch(self) -> None:
-        """Note how the power rises, and how long boards rested before it did."""
-        before = self.rack.watts()
+        """Look at the boards as long as they run, and note how their power rises."""
+        self.watched = [Watched(board) for board in self.rack.boards]
+        before, due = self.rack.watts(), time.monotonic() + LOOK_EVERY
         while True:
-            await asyncio.sleep(LOOK_EVERY)
-            watts = self.rack.watts()
-            self.steepest, before = max(self.steepest, watts - before), watts
-            if self._resting_since and not self.is_at_rest:
-                self.rests.append(time.monotonic() - self._resting_since)
-                self._resting_since = 0.0
+            await asyncio.sleep(GLANCE_EVERY)
+            self._look()
+            if time.monotonic() >= due:
+                watts, due = self.rack.watts(), time.monotonic() + LOOK_EVERY
+                self.steepest, before = max(self.steepest, watts - before), watts
 
-    async def confirmed(self) -> None:
-        """Return when the meter has confirmed the last order to rest."""
-        number = max(
-            json.loads(one)["number"] for topic, one, _ in self.site.heard if "ack" in topic
-        )
-        ack = await self.told(number, "confirmed")
-        assert ack["source"] == "plug"
+    def _look(self) -> None:
+        now = time.monotonic()
+        for one in self.watched:
+            one.look(now)
 
 
 @contextlib.asynccontextmanager
