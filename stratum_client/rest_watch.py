@@ -14,13 +14,17 @@ _AT_REST = {DeviceState.IDLE, DeviceState.FAILED, DeviceState.ABSENT}
 
 
 class RestWatch:
-    """``last`` is what the last order to rest took, ``longest`` what any has; None before one."""
+    """``last`` is what the last order to rest took, ``longest`` what any has; None before one.
+
+    ``at_rest`` are called with the name of each device that has come to rest.
+    """
 
     def __init__(
         self, devices: Callable[[], Sequence[SupervisedDevice]], *, clock: Clock, log: Log
     ) -> None:
         self.last: float | None = None
         self.longest: float | None = None
+        self.at_rest: list[Callable[[str], None]] = []
         self._devices = devices
         self._clock = clock
         self._log = log
@@ -48,7 +52,7 @@ class RestWatch:
                 began, count = min(self._stopping.values()), max(count, len(self._stopping))
                 for device in self._devices():
                     if device.snapshot(now).stats.state in _AT_REST:
-                        self._stopping.pop(device.name, None)
+                        self._rests(device.name)
                 if not warned and self._stopping and now - began > IDLE_WITHIN:
                     warned = True
                     late = ", ".join(self._stopping)
@@ -57,6 +61,11 @@ class RestWatch:
                     await asyncio.sleep(_LOOK_AT_DEVICES)
             if count:
                 self._tell(count, self._clock.monotonic() - began)
+
+    def _rests(self, device: str) -> None:
+        if self._stopping.pop(device, None) is not None:
+            for call in self.at_rest:
+                call(device)
 
     def _tell(self, count: int, seconds: float) -> None:
         self.last, self.longest = seconds, max(self.longest or 0.0, seconds)

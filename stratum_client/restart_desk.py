@@ -62,6 +62,7 @@ class RestartDesk:
         self._raises = Raises()
         self._tell_slots()
         self._ramp = _ramp(config)
+        control.rests.at_rest.append(self._is_off)
         self._ask()
 
     def gate(self, claims: Claims, decide: Decide) -> Claims:
@@ -114,6 +115,10 @@ class RestartDesk:
         finally:
             ended = self._restarts.ended(self._devices, self._clock.wall())
             await self._memory.end(ended)
+
+    def _is_off(self, device: str) -> None:
+        if self._restarts.is_off(device, self._clock.wall()):
+            self._ask()
 
     def _ask(self) -> None:
         """Have all decided anew, `gate` asked first."""

@@ -73,12 +73,13 @@ class MemoryFile:
 
 
 class Board:
-    """A device that notes when it was told to run and to rest."""
+    """A device that notes when it was told to run and to rest; it takes ``slowness`` seconds to."""
 
     def __init__(self, clock: LoopClock) -> None:
         self.setpoint = Setpoint(run=True)
         self.starts: list[float] = []
         self.stops: list[float] = []
+        self.slowness = 0.0
         self._clock = clock
 
     async def run(self) -> None:
@@ -94,7 +95,9 @@ class Board:
         self.setpoint = setpoint
 
     def stats(self) -> DeviceStats:
-        return DeviceStats(state=DeviceState.MINING if self.setpoint.run else DeviceState.IDLE)
+        told = self.stops[-1] if self.stops else 0.0
+        is_off = not self.setpoint.run and self._clock.monotonic() >= told + self.slowness
+        return DeviceStats(state=DeviceState.IDLE if is_off else DeviceState.MINING)
 
 
 @dataclass

@@ -88,6 +88,19 @@ async def test_an_order_released_too_soon_leaves_boards_off_for_the_minimum_time
 
 
 @pytest.mark.virtual_time
+async def test_the_minimum_time_counts_from_when_a_board_is_off() -> None:
+    rig = Rig(site_config(InrushConfig(min_off=2.0)), "fast", "slow")
+    rig.boards["slow"].slowness = 1.5
+    async with rig.working():
+        await rig.control.state(claim := order())
+        await asyncio.sleep(1)
+        await rig.control.withdraw([claim], by="grid")
+        await asyncio.sleep(5)
+    assert rig.boards["fast"].starts == pytest.approx([2.0], abs=0.05)
+    assert rig.boards["slow"].starts == pytest.approx([3.5], abs=0.05)
+
+
+@pytest.mark.virtual_time
 async def test_a_users_own_device_comes_back_after_the_minimum_off_time() -> None:
     rig = Rig(CONFIG, "a", "b")
     async with rig.working():

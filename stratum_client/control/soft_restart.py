@@ -89,6 +89,7 @@ class Restarts:
         self.rests = dict(rests or {})
         self._unseen = unseen
         self._seen = set(self.rests)
+        self._stopping: set[str] = set()
 
     def look(self, wishes: Mapping[str, Wish], now: float) -> dict[str, Rest]:
         """Take note of what is wanted; return the rests of those that are held back.
@@ -121,6 +122,17 @@ class Restarts:
         self.rests = {name: replace(rest, start=None) for name, rest in self.rests.items()}
         self._unseen = self._unseen and replace(self._unseen, start=None)
 
+    def is_off(self, device: str, now: float) -> bool:
+        """Count its rest from ``now`` on, when it has come to rest; return whether that matters."""
+        if device not in self._stopping:
+            return False
+        self._stopping.discard(device)
+        rest = self.rests.get(device)
+        if rest is None or not self.rules.min_off:
+            return False
+        self.rests[device] = replace(rest, off_since=max(rest.off_since, now), start=None)
+        return True
+
     def let_go(self, device: str) -> None:
         """Let a device that is held back start at once, as somebody mightier wants; "": all."""
         for name, rest in self.rests.items():
@@ -140,7 +152,9 @@ class Restarts:
             rest = self._unseen
         self._seen.add(device)
         if wish is not Wish.RUN:
-            rest = rest or Rest(off_since=now)
+            if rest is None:
+                rest = Rest(off_since=now)
+                self._stopping.add(device)
             self.rests[device] = replace(rest, is_soft=wish is Wish.REST, start=None)
             return None
         if rest is None:
@@ -151,6 +165,7 @@ class Restarts:
             self.rests[device] = rest
             return rest
         self.rests.pop(device, None)
+        self._stopping.discard(device)
         return None
 
     def _unseen_held(self, now: float) -> Rest | None:
