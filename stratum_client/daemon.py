@@ -8,42 +8,33 @@ import asyncio
 import gc
 import os
 import signal
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from drivers.api import Clock, DeviceState, DeviceStats, Log
-from stratum_client import __version__
+from drivers.api import Clock, Log
 from stratum_client.api.control_lines import Handler
 from stratum_client.api.control_socket import ControlSocket
 from stratum_client.api.rim import Rim
-from stratum_client.block_rescue import BlockRescue
 from stratum_client.clock_sync import is_synchronized
-from stratum_client.config import Config, PoolConfig
-from stratum_client.device_control import FILE_NAME, DeviceControl
+from stratum_client.config import Config
+from stratum_client.daemon_context import DaemonContext
 from stratum_client.device_finder import Verdict
 from stratum_client.device_orders import DeviceOrders
 from stratum_client.exporter import Exporter
-from stratum_client.fleet import Fleet, bound
-from stratum_client.health import is_tended
 from stratum_client.ledger_desk import LedgerDesk
 from stratum_client.loop_lag import LoopLag
-from stratum_client.miner import Miner
-from stratum_client.pool import Pool
 from stratum_client.pool_control import FILE_NAME as POOLS_FILE_NAME
 from stratum_client.pool_control import PoolControl
-from stratum_client.pool_set import PoolSet
-from stratum_client.pool_watcher import PoolWatcher
 from stratum_client.reload import Reload, Settings
+from stratum_client.rig import Rig
+from stratum_client.rig_snapshots import RigSnapshots
 from stratum_client.rims import PlainRims, Rims
 from stratum_client.service_notify import ServiceReport
 from stratum_client.site import Site
-from stratum_client.state_file import StateFile
-from stratum_client.stats import Metered, NamedDevice, RigStats, ShareCounts
+from stratum_client.stats import RigStats
 from stratum_client.status_orders import StatusOrders
-from stratum_client.supervise import SupervisedDevice
 
 ANSWER_WAIT = 1.0
 """How long a clean end waits for the pool's answers to shares in flight."""
@@ -80,93 +71,41 @@ class Daemon:
         synchronized: Callable[[], bool | None] = is_synchronized,
         follows_site: bool = True,
     ) -> None:
-        self.miner = Miner(clock)
-        self._settings = settings
-        self._follows_site = follows_site
-        self._clock = clock
-        self._rims = rims or PlainRims()
-        self._log_for = log_for
-        self._started = clock.monotonic()
-        self._stop = asyncio.Event()
-        self._last_words: dict[str, DeviceStats] = {}
-        self.blocks = BlockRescue(self.miner, clock=clock, log=log_for("pool"))
-        self._random = random
-        self._exit_code = EXIT_OK
-        self.pools = PoolSet(
-            config.pools,
-            config.work,
-            self.miner,
-            self._make_pool,
-            clock=clock,
-            log=log_for("pool"),
-            hashrates=self.hashrates,
-            give_up=self._give_up,
-            rims=self._rims,
-        )
-        self._service = service
-        self._lag = LoopLag(log_for("daemon"))
-        self.control = DeviceControl(
-            lambda: self.fleet.devices,
-            file=StateFile(state_dir / FILE_NAME) if state_dir else None,
-            clock=clock,
-            log=log_for("control"),
-        )
-        self.fleet = Fleet(
-            config.devices,
-            found=found,
-            miner=self.miner,
+        self._context = DaemonContext(
             clock=clock,
             random=random,
             log_for=log_for,
-            rims=self._rims,
-            setpoint_for=self.control.setpoint,
-        )
-        self.site = Site(
-            config,
-            control=self.control,
-            devices=lambda: self.fleet.devices,
+            rims=rims or PlainRims(),
             state_dir=state_dir,
-            synchronized=synchronized,
-            clock=clock,
-            random=random,
-            log_for=log_for,
         )
-        listen, pages = config.metrics.listen, Exporter(self.snapshot).pages
-        self._rim = Rim(listen.host, listen.port, pages, log_for("metrics")) if listen else None
-        self._ledger = (
-            LedgerDesk(
-                state_dir,
-                config.ledger,
-                miner=self.miner,
-                blocks=self.blocks,
-                clock=clock,
-                random=random,
-                log=log_for("ledger"),
-            )
-            if state_dir
-            else None
-        )
-        self._pool_control = PoolControl(
-            self.pools,
-            config=lambda: self._reload.config,
-            keep_secret=lambda secret: settings.keep_secret(secret) if settings else None,
-            file=StateFile(state_dir / POOLS_FILE_NAME) if state_dir else None,
-            clock=clock,
-            log=log_for("control"),
-        )
-        self._reload = Reload(
-            config,
-            settings,
-            pools=self._pool_control,
-            devices=self.fleet,
-            windows=self.site.windows,
-            log=log_for("config"),
-            rims=self._rims,
-            followers=(self.site.configure,),
-        )
-        self._socket = (
-            ControlSocket(state_dir, self._handlers(), log_for("control")) if state_dir else None
-        )
+        self._stop = asyncio.Event()
+        self._exit_code = EXIT_OK
+        self._rig = Rig(config, self._context, found=found, give_up=self._give_up)
+        self.miner, self.pools, self.fleet = self._rig.miner, self._rig.pools, self._rig.fleet
+        self.site = self._site_of(config, synchronized)
+        self._follows_site = follows_site
+        self._lag = LoopLag(log_for("daemon"))
+        self._snapshots = RigSnapshots(config.rig.name, self._rig, self.site, self._lag, clock)
+        self._service = service
+        self._metrics = self._metrics_of(config)
+        self._ledger = self._ledger_of(config)
+        self._pool_control = self._pool_control_of(settings)
+        self._reload = self._reload_of(config, settings)
+        self._socket = self._control_socket()
+
+    def snapshot(self) -> RigStats:
+        """Return all that is to be told of the rig."""
+        return self._snapshots.snapshot()
+
+    def hashrates(self) -> Mapping[str, float]:
+        """Return the H/s of each device that hashes: what it claims, else what it has proven."""
+        return self._rig.hashrates()
+
+    def hashrate(self) -> float:
+        """Return H/s: what devices claim of themselves, else what they have proven."""
+        return self._rig.hashrate()
+
+    # --- its life ---
 
     async def run(self) -> int:
         """Mine until `stop` is called; return the exit code."""
@@ -174,37 +113,38 @@ class Daemon:
             try:
                 return await self._mine()
             finally:
-                self.blocks.give_up()
+                self._rig.blocks.give_up()
 
     async def _mine(self) -> int:
         gc.freeze()  # a full collection need not look at what start-up made: 18 ms become 0.2
         async with asyncio.TaskGroup() as group:
             pools = group.create_task(self.pools.run(), name="pools")
             devices = group.create_task(self.fleet.run(), name="devices")
-            services = [
-                group.create_task(self.control.run(), name="control"),
-                group.create_task(self._lag.run(), name="loop lag"),
-                group.create_task(self._pool_control.run(), name="pools that change"),
-                group.create_task(self._reload.run(), name="reload"),
-            ]
-            if self._follows_site:
-                services.append(group.create_task(self.site.run(), name="site"))
-            if self._rim:
-                services.append(group.create_task(self._rim.run(), name="metrics"))
-            if self._service:
-                report = self._service.run(self.snapshot, self.is_tended)
-                services.append(group.create_task(report, name="service"))
+            services = [group.create_task(run, name=name) for name, run in self._services()]
             await self._stop.wait()
             if self._service:
                 self._service.stopping()
-            self._rims.stopping()
-            self._last_words = {device.name: device.stats for device in self.snapshot().devices}
+            self._context.rims.stopping()
+            self._snapshots.keep_last_words()
             devices.cancel()
             await asyncio.wait([devices], timeout=DEVICE_WAIT)
             await self.pools.drain(ANSWER_WAIT)
             for task in (pools, *services):
                 task.cancel()
         return self._exit_code
+
+    def _services(self) -> Iterator[tuple[str, Coroutine[object, object, None]]]:
+        """Yield what runs beside pools and devices, each with its name."""
+        yield "control", self._rig.control.run()
+        yield "loop lag", self._lag.run()
+        yield "pools that change", self._pool_control.run()
+        yield "reload", self._reload.run()
+        if self._follows_site:
+            yield "site", self.site.run()
+        if self._metrics:
+            yield "metrics", self._metrics.run()
+        if self._service:
+            yield "service", self._service.run(self.snapshot, self._snapshots.is_tended)
 
     def stop(self) -> None:
         """Begin the end: devices first, pools when they have answered."""
@@ -223,7 +163,7 @@ class Daemon:
             if self._stop.is_set():
                 task.cancel()
                 return
-            self._log_for("daemon").info("daemon.stopping", signal=number.name)
+            self._context.log_for("daemon").info("daemon.stopping", signal=number.name)
             self.stop()
 
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -239,98 +179,92 @@ class Daemon:
 
         loop.add_signal_handler(signal.SIGHUP, hung_up)
 
+    def _give_up(self) -> None:
+        """End, for there has been no pool for too long and the configuration wants that."""
+        if not self._stop.is_set():
+            self._context.log_for("daemon").error("daemon.no_pool", reason=self.pools.reason)
+            self._exit_code = EXIT_NO_POOL
+            self.stop()
+
+    # --- its parts, beside the rig ---
+
+    def _site_of(self, config: Config, synchronized: Callable[[], bool | None]) -> Site:
+        context = self._context
+        return Site(
+            config,
+            control=self._rig.control,
+            devices=lambda: self.fleet.devices,
+            state_dir=context.state_dir,
+            synchronized=synchronized,
+            clock=context.clock,
+            random=context.random,
+            log_for=context.log_for,
+        )
+
+    def _metrics_of(self, config: Config) -> Rim | None:
+        """Return the server of the metrics' pages, None where none is wanted."""
+        listen = config.metrics.listen
+        if listen is None:
+            return None
+        pages = Exporter(self.snapshot).pages
+        return Rim(listen.host, listen.port, pages, self._context.log_for("metrics"))
+
+    def _ledger_of(self, config: Config) -> LedgerDesk | None:
+        """Return the desk of the share ledger, None where there is no place for it."""
+        context = self._context
+        if context.state_dir is None:
+            return None
+        return LedgerDesk(
+            context.state_dir,
+            config.ledger,
+            miner=self.miner,
+            blocks=self._rig.blocks,
+            clock=context.clock,
+            random=context.random,
+            log=context.log_for("ledger"),
+        )
+
+    def _pool_control_of(self, settings: Settings | None) -> PoolControl:
+        return PoolControl(
+            self.pools,
+            config=lambda: self._reload.config,
+            keep_secret=lambda secret: settings.keep_secret(secret) if settings else None,
+            file=self._context.state_file(POOLS_FILE_NAME),
+            clock=self._context.clock,
+            log=self._context.log_for("control"),
+        )
+
+    def _reload_of(self, config: Config, settings: Settings | None) -> Reload:
+        return Reload(
+            config,
+            settings,
+            pools=self._pool_control,
+            devices=self.fleet,
+            windows=self.site.windows,
+            log=self._context.log_for("config"),
+            rims=self._context.rims,
+            followers=(self.site.configure,),
+        )
+
+    def _control_socket(self) -> ControlSocket | None:
+        """Return the socket that takes orders, None where there is no place for it."""
+        context = self._context
+        if context.state_dir is None:
+            return None
+        return ControlSocket(context.state_dir, self._handlers(), context.log_for("control"))
+
     def _handlers(self) -> Mapping[str, Handler]:
         """Return what can be ordered over the control socket."""
-        log = self._log_for("control")
-        devices = DeviceOrders(self.fleet, self.control, clock=self._clock, log=log)
+        context, control = self._context, self._rig.control
+        devices = DeviceOrders(
+            self.fleet, control, clock=context.clock, log=context.log_for("control")
+        )
         status = StatusOrders(self.snapshot)
         return {
             **status.handlers,
             **devices.handlers,
-            **self.control.handlers,
+            **control.handlers,
             **self.site.handlers,
             **self._pool_control.handlers,
             **self._reload.handlers,
         }
-
-    def _make_pool(self, config: PoolConfig, watcher: PoolWatcher) -> Pool:
-        name = config.name
-        return Pool(
-            config,
-            self.miner,
-            clock=self._clock,
-            random=self._random,
-            log=bound(self._log_for("pool"), pool=name),
-            hashrate=self._rims.hashrate(name, lambda: self.hashrate() * self.pools.part(name)),
-            rim=self._rims.pool(name),
-            blocks=self.blocks,
-            watcher=watcher,
-        )
-
-    def _give_up(self) -> None:
-        """End, for there has been no pool for too long and the configuration wants that."""
-        if not self._stop.is_set():
-            self._log_for("daemon").error("daemon.no_pool", reason=self.pools.reason)
-            self._exit_code = EXIT_NO_POOL
-            self.stop()
-
-    def hashrates(self) -> Mapping[str, float]:
-        """Return the H/s of each device that hashes: what it claims, else what it has proven."""
-        now = self._clock.monotonic()
-        snapshots = (device.snapshot(now) for device in self.fleet.devices)
-        return {
-            device.name: device.stats.claimed_hashrate or device.counts.recent_hashrate
-            for device in snapshots
-            if device.stats.state is DeviceState.MINING
-        }
-
-    def hashrate(self) -> float:
-        """Return H/s: what devices claim of themselves, else what they have proven."""
-        now = self._clock.monotonic()
-        claimed = sum(device.snapshot(now).stats.claimed_hashrate for device in self.fleet.devices)
-        return claimed or self.miner.tally.proven.recent(now)
-
-    def is_tended(self) -> bool:
-        """Return whether somebody looks after the pools; a restart might help where not."""
-        now, pools = self._clock.monotonic(), self.pools.pools
-        ages = {pool.config.name: now - pool.tended_at for pool in pools}
-        pauses = (pool.config.deadlines.longest_pause for pool in pools)
-        return is_tended(self.snapshot(), ages, max(pauses, default=0.0))
-
-    def snapshot(self) -> RigStats:
-        """Return all that is to be told of the rig."""
-        now, power = self._clock.monotonic(), self.site.meters.power
-        energy = self.site.energy.stats
-        return RigStats(
-            rig=self._reload.config.rig.name,
-            version=__version__,
-            uptime=now - self._started,
-            counts=ShareCounts.of(self.miner.tally, now),
-            pools=self.pools.snapshot(now),
-            devices=tuple(
-                replace(self._device_snapshot(device, now), energy=energy.devices.get(device.name))
-                for device in self.fleet.devices
-            ),
-            work=self.pools.reason,
-            claims=self.control.claims.in_force(self._clock.wall()).claims,
-            loop_lag=self._lag.worst(),
-            idle_after=self.control.idle_after,
-            orders=self.site.curtail.stats,
-            power=Metered.of(power.total, now) if power else None,
-            cap=self.site.meters.held,
-            energy=energy,
-        )
-
-    def _device_snapshot(self, device: SupervisedDevice, now: float) -> NamedDevice:
-        """Return what a device says, or said last before it was told to stop."""
-        snapshot = device.snapshot(now)
-        stats = self._last_words.get(device.name, snapshot.stats)
-        power = self.site.meters.power
-        reading = power.devices.get(device.name) if power else None
-        return replace(
-            snapshot,
-            stats=stats,
-            decision=self.control.decision(device.name),
-            power=Metered.of(reading, now) if reading else None,
-            tuning=self.site.tuner.note(device.name),
-        )
