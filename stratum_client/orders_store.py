@@ -50,15 +50,17 @@ class OrdersStore:
         path = str(self._file.path)
         try:
             data = self._file.read()
-            book = book_in(data) if data is not None else OrderBook()
         except OSError as error:
             self._log.error("orders.unreadable", path=path, error=error.strerror or str(error))
             return self._lost(path)
+        if data is None:
+            return OrderBook()
+        try:
+            return book_in(data)
         except ClaimsFileError as error:
-            aside = str(self._file.put_aside())
+            aside = str(self._file.copy_aside(data))  # to move it would let the next start mine
             self._log.error("orders.damaged", path=path, error=str(error), kept_as=aside)
             return self._lost(path)
-        return book
 
     async def save(self) -> str:
         """Write the orders down; return why that did not work."""

@@ -38,6 +38,16 @@ class StateFile:
             raise OSError(errno.EFBIG, "it is too large to be ours")
         return data
 
+    def copy_aside(self, data: bytes) -> Path:
+        """Keep ``data``, which is damaged, under another name; the file is as it was until `write`.
+
+        For a file without which the next start would not know that something was lost. May block.
+        """
+        aside = self.path.with_suffix(".damaged")
+        with contextlib.suppress(OSError):
+            write_whole(aside, data)
+        return aside
+
     def put_aside(self) -> Path:
         """Give the file another name, for it is damaged and somebody may want to see it."""
         aside = self.path.with_suffix(".damaged")
