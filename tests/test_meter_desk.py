@@ -190,6 +190,22 @@ async def test_a_plug_that_is_lost_leaves_the_cap_to_the_corrected_model_and_is_
 
 
 @pytest.mark.virtual_time
+async def test_a_share_of_what_nobody_knows_leaves_the_cap_as_it_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Board, "operating_points", lambda _: ())
+    bench = Bench(CAPPED)
+    window = Claim(
+        level=Level.WINDOW, issuer="schedule", limit=Limit(share=0.7), cause="70%", since=0.0
+    )
+    bench.control.take(Level.WINDOW, "schedule", [window])
+    async with bench.working():
+        await asyncio.sleep(5)
+        assert bench.cap() == 400.0
+        assert len(bench.samples) >= 5
+
+
+@pytest.mark.virtual_time
 async def test_the_lowest_of_a_cap_a_window_and_an_order_is_held_by_the_meter() -> None:
     bench = Bench(CAPPED)
     window = Claim(

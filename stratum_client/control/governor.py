@@ -137,6 +137,8 @@ def budget_of(claims: Claims, devices: Iterable[DeviceFacts]) -> Budget | None:
     ]
     if not found:
         return None
+    if not full:  # a share of what nobody knows says nothing beside watts; frequency keeps it
+        found = [budget for budget in found if budget.is_hard] or found
     least = min(found, key=lambda budget: budget.watts)
     return replace(least, is_hard=any(budget.is_hard for budget in found))
 

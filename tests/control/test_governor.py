@@ -108,6 +108,18 @@ def test_of_two_limits_of_the_rig_the_lower_holds_and_is_named() -> None:
     assert budget_of(of(claim(IDLE), claim(Limit(watts=3), issuer="other")), facts) is None
 
 
+def test_watts_beside_a_share_of_what_nobody_knows_are_dealt_out_as_if_alone() -> None:
+    share, watts = claim(Limit(share=0.5)), claim(Limit(rig_watts=60), issuer="cap")
+    seen = OperatingPoint(mhz=500, watts=40, hashrate=1e12)
+    facts = [DeviceFacts(name="a", seen=seen, full_mhz=500)]
+
+    budget, found = budget_of(of(share, watts), facts), decide(of(share, watts), facts, NOW)
+
+    assert budget
+    assert (budget.watts, budget.claim) == (60, watts)
+    assert (found["a"].limit.run, found["a"].limit.mhz) == (True, 250)
+
+
 def test_a_correction_is_of_the_watts_dealt_out() -> None:
     claims = of(claim(Limit(rig_watts=60)))
 
