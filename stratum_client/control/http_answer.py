@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 LARGEST_HEAD = 16_384
 
+MOST_PIECES = 10_000
+"""Pieces of one answer: they are looked at anew with all that comes, on the event loop."""
+
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?")
 
 
@@ -72,19 +75,23 @@ def _counted(rest: bytes, fields: dict[bytes, bytes], largest: int, *, ended: bo
 
 def _chunks(rest: bytes, largest: int) -> bytes | None:
     """Return a body that comes in pieces, each with its size in hexadecimal digits before it."""
-    body = b""
-    while True:
-        line, found, rest = rest.partition(b"\r\n")
-        if not found and len(line) < LARGEST_HEAD:
+    pieces: list[bytes] = []
+    at = done = 0
+    while len(pieces) <= MOST_PIECES:
+        end = rest.find(b"\r\n", at, at + LARGEST_HEAD)
+        if end < 0 and len(rest) - at < LARGEST_HEAD:
             return None
-        given = line.partition(b";")[0].strip()
+        given = rest[at : max(end, at)].partition(b";")[0].strip()
         if not re.fullmatch(b"[0-9A-Fa-f]{1,8}", given):
             raise HttpAnswerError("its answer is in pieces of no readable size")
-        size = int(given, 16)
+        size, begin = int(given, 16), end + 2
         if size == 0:
-            return body
-        if len(body) + size > largest:
+            return b"".join(pieces)
+        done += size
+        if done > largest:
             raise HttpAnswerError(f"its answer has more than {largest} bytes")
-        if len(rest) < size + 2:
+        at = begin + size + 2
+        if len(rest) < at:
             return None
-        body, rest = body + rest[:size], rest[size + 2 :]
+        pieces.append(rest[begin : begin + size])
+    raise HttpAnswerError(f"its answer is in more than {MOST_PIECES} pieces")

@@ -6,7 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratum_client.control.http_answer import HttpAnswer, HttpAnswerError, answer_in
+from stratum_client.control.http_answer import (
+    MOST_PIECES,
+    HttpAnswer,
+    HttpAnswerError,
+    answer_in,
+)
 from stratum_client.control.plug_answers import LARGEST, PlugError, watts_in
 
 # Tasmota's documentation, "JSON Status Responses" and "MQTT": a plug with one line, one with two.
@@ -117,6 +122,15 @@ def test_an_answer_is_whole_at_its_last_byte_and_not_before(answer: bytes) -> No
 def test_what_is_no_answer_is_refused_at_once(data: bytes, ended: bool, problem: str) -> None:
     with pytest.raises(HttpAnswerError, match=problem):
         answer_in(data, ended=ended, largest=5)
+
+
+def test_an_answer_in_countless_pieces_is_refused_and_does_not_hold_up_the_loop() -> None:
+    head, piece = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"
+    most = answer_in(head + MOST_PIECES * piece + b"0\r\n\r\n", ended=False, largest=LARGEST)
+
+    assert most == HttpAnswer(status=200, body=MOST_PIECES * b"x")
+    with pytest.raises(HttpAnswerError, match="more than 10000 pieces"):
+        answer_in(head + (MOST_PIECES + 1) * piece, ended=False, largest=LARGEST)
 
 
 PIECES = st.sampled_from(
