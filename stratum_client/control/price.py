@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import math
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
@@ -127,7 +128,12 @@ def merged(
 ) -> tuple[PricePoint, ...]:
     """Return both series as one: the newer says more, and what passed long ago is forgotten."""
     newer = sorted(new, key=lambda point: point.start)
-    by_start = {point.start: point for point in (*old, *newer)}
+    starts = [point.start for point in newer]
+    by_start = {point.start: point for point in newer}
+    for point in old:
+        before = bisect_right(starts, point.start)
+        if not before or not newer[before - 1].holds(point.start):
+            by_start[point.start] = point
     ordered = [by_start[start] for start in sorted(by_start) if by_start[start].end > now - KEPT]
     cut = [
         PricePoint(start=one.start, end=min(one.end, after.start), price=one.price)

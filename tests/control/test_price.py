@@ -132,6 +132,19 @@ def test_a_newer_series_says_more_and_the_old_past_is_kept() -> None:
     assert merged(old, new, START + 30 * 86_400) == ()
 
 
+def test_prices_that_are_corrected_to_a_coarser_grid_leave_none_of_the_old_ones_between() -> None:
+    quarters = tuple(
+        PricePoint(start=START + n * 900, end=START + (n + 1) * 900, price=Decimal(n))
+        for n in range(8)
+    )
+    hour = (PricePoint(start=START, end=START + HOUR, price=Decimal(9)),)
+
+    both = merged(quarters, hour, START)
+
+    assert [str(point.price) for point in both] == ["9", "4", "5", "6", "7"]
+    assert [point.start - START for point in both] == [0, 3600, 4500, 5400, 6300]
+
+
 def test_a_single_price_that_is_polled_ends_when_the_next_begins() -> None:
     first = (PricePoint(start=START, end=START + HOUR, price=Decimal(1)),)
     second = (PricePoint(start=START + 300, end=START + 300 + HOUR, price=Decimal(2)),)
