@@ -160,6 +160,22 @@ async def test_a_limit_of_the_site_that_is_released_holds_on_until_the_slot() ->
 
 
 @pytest.mark.virtual_time
+async def test_a_limit_that_was_tightened_while_it_held_on_holds_on_as_tight() -> None:
+    rig = Rig(CONFIG, "a")
+    async with rig.working():
+        await rig.control.state(limited(200.0))
+        await rig.control.state(limited(400.0))
+        await rig.control.state(limited(150.0))
+        assert mhz(rig, "a") == 150.0
+        await rig.control.state(limited(300.0))
+        assert mhz(rig, "a") == 150.0
+        await rig.control.withdraw([limited(300.0)], by="g")
+        assert mhz(rig, "a") == 150.0
+        await asyncio.sleep(217.1)
+        assert mhz(rig, "a") is None
+
+
+@pytest.mark.virtual_time
 async def test_a_limit_that_is_tightened_or_of_a_user_is_nobodys_restart() -> None:
     rig = Rig(CONFIG, "a", "b")
     async with rig.working():

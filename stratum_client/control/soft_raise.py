@@ -39,8 +39,10 @@ class Raises:
         start = slots.next_start(now)
         for key, old in self._before.items():
             is_loose = not _is_as_tight(stated.get(key, FREE), old.limit)
-            if is_loose and start > now and key not in self._held:
-                self._held[key] = _Held(claim=old, since=now, start=start)
+            if is_loose and start > now:
+                held = self._held.get(key) or _Held(claim=old, since=now, start=start)
+                limit = held.claim.limit.tightened(old.limit)  # it may have been tightened between
+                self._held[key] = replace(held, claim=replace(held.claim, limit=limit))
         self._before = {c.key: c for c in claims.claims if _is_partial(c) and c.holds(now)}
         self._held = {key: held for key, held in self._held.items() if held.start > now}
         return self._claims(slots, zone)
