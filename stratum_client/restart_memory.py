@@ -135,23 +135,32 @@ class RestartMemory:
 
     def _leavings(self) -> Leavings:
         file = self._left.rests if self._left else None
-        data = self._read(file) if file else None
-        if data is None or file is None:
+        if file is None:
+            return Leavings()
+        try:
+            data = file.read()
+        except OSError as error:
+            self._tell_unreadable(file, error)
+            return Leavings(is_lost=True)
+        if data is None:
             return Leavings()
         try:
             return leavings_in(data)
         except RestsFileError as error:
             aside = str(file.put_aside())
             self._log.error("rests.damaged", path=str(file.path), error=str(error), kept_as=aside)
-            return Leavings()
+            return Leavings(is_lost=True)
 
     def _read(self, file: Kept) -> bytes | None:
         try:
             return file.read()
         except OSError as error:
-            problem = error.strerror or str(error)
-            self._log.error("rests.unreadable", path=str(file.path), error=problem)
+            self._tell_unreadable(file, error)
             return None
+
+    def _tell_unreadable(self, file: Kept, error: OSError) -> None:
+        problem = error.strerror or str(error)
+        self._log.error("rests.unreadable", path=str(file.path), error=problem)
 
     async def _write(self, file: Kept, data: bytes) -> bool:
         try:

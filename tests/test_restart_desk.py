@@ -10,7 +10,7 @@ from stratum_client.boot import Boot, this_boot
 from stratum_client.config_inrush import InrushConfig
 from stratum_client.config_schedule import WindowConfig
 from stratum_client.control.claims import Claim, Level, Limit
-from stratum_client.control.rests_file import marker_text
+from stratum_client.control.rests_file import leavings_in, marker_text
 from tests.restart_rig import BOOT, Disk, Rig, disk, order, site_config
 from tests.virtual_time import LoopClock
 
@@ -404,12 +404,23 @@ async def test_a_disk_that_is_full_keeps_nobody_from_starting() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_damaged_leavings_are_put_aside() -> None:
+async def test_damaged_leavings_are_put_aside_and_taken_for_those_of_boards_just_switched_off() -> (
+    None
+):
     rig = Rig(CONFIG, "a", disk=disk(rests=b"\0\0\0"))
     async with rig.working():
-        await asyncio.sleep(1)
+        await asyncio.sleep(1000)
     assert len(rig.log.named("rests.damaged")) == 1
-    assert rig.boards["a"].stops == []
+    assert rig.boards["a"].starts == pytest.approx([217.0])
+
+
+@pytest.mark.virtual_time
+async def test_a_machine_that_began_at_1970_leaves_what_can_be_read() -> None:
+    kept, boot = unclean(), Boot(id="next boot", uptime=START + 50)
+    async with Rig(CONFIG, "a", disk=kept, boot=boot).working():
+        await asyncio.sleep(1)
+    assert kept.rests.data is not None
+    assert leavings_in(kept.rests.data).boot_id == "next boot"
 
 
 @pytest.mark.virtual_time

@@ -33,9 +33,13 @@ class Ending(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leavings:
-    """What the last daemon left behind; ``boot_id`` is empty where there is none."""
+    """What the last daemon left behind; ``boot_id`` is empty where there is none.
+
+    ``is_lost``: there was something, but nobody can read it.
+    """
 
     boot_id: str = ""
+    is_lost: bool = False
     rests: Mapping[str, Rest] = field(default_factory=dict)
 
 
@@ -109,8 +113,12 @@ def beginning(
 
     On the same boot only what rested rests on. After another boot, all start in their slot, and
     after a loss of power not before ``wait_until``; boards were off at the boot, if not before. A
-    time to come, by a clock that was set back meanwhile, becomes ``now``.
+    time to come, by a clock that was set back meanwhile, becomes ``now``. What is lost may have
+    told of devices that had just come to rest.
     """
+    booted = max(booted, 0.0)  # a machine without a clock of its own begins at 1970
+    if left.is_lost and ending is not Ending.POWER_LOST:
+        return Beginning(rests={}, unseen=Rest(off_since=now))
     if ending is not Ending.POWER_LOST and (left.boot_id == boot_id or not left.rests):
         rests = {
             name: replace(rest, off_since=min(rest.off_since, now))
