@@ -45,27 +45,37 @@ class RestWatch:
         while True:
             await self._has_stopping.wait()
             self._has_stopping.clear()
-            warned = False
+            warned, rested = False, None
             began, count = min(self._stopping.values(), default=0.0), len(self._stopping)
             while self._stopping:
                 now = self._clock.monotonic()
-                began, count = min(self._stopping.values()), max(count, len(self._stopping))
+                count = max(count, len(self._stopping)) - self._forget_gone()
+                began = min(self._stopping.values(), default=began)
                 for device in self._devices():
-                    if device.snapshot(now).stats.state in _AT_REST:
+                    is_told = device.name in self._stopping
+                    if is_told and device.snapshot(now).stats.state in _AT_REST:
                         self._rests(device.name)
+                        rested = now
                 if not warned and self._stopping and now - began > IDLE_WITHIN:
                     warned = True
                     late = ", ".join(self._stopping)
                     self._log.warning("devices.not_idle", devices=late, after=IDLE_WITHIN)
                 if self._stopping:
                     await asyncio.sleep(_LOOK_AT_DEVICES)
-            if count:
-                self._tell(count, self._clock.monotonic() - began)
+            if rested is not None:
+                self._tell(count, rested - began)
+
+    def _forget_gone(self) -> int:
+        """Forget devices that were taken from the rig meanwhile; return how many."""
+        gone = self._stopping.keys() - {device.name for device in self._devices()}
+        for name in gone:
+            del self._stopping[name]
+        return len(gone)
 
     def _rests(self, device: str) -> None:
-        if self._stopping.pop(device, None) is not None:
-            for call in self.at_rest:
-                call(device)
+        del self._stopping[device]
+        for call in self.at_rest:
+            call(device)
 
     def _tell(self, count: int, seconds: float) -> None:
         self.last, self.longest = seconds, max(self.longest or 0.0, seconds)

@@ -282,6 +282,23 @@ async def test_the_way_to_idle_is_measured_and_a_slow_device_named() -> None:
     assert bench.control.idle_after == 4.0
 
 
+async def test_a_device_that_is_taken_away_before_it_rests_is_waited_for_no_more() -> None:
+    bench = Bench(None)
+    bench.gamma.slow = True
+    async with controlling(bench):
+        await bench.ask("pause", device="cpu")
+        await until(lambda: bench.log.named("devices.idle"))
+        await bench.ask("pause")
+        bench.clock.now += 600
+        del bench.devices[1]
+        await bench.ask("resume")
+        await bench.ask("pause")
+        await until(lambda: len(bench.log.named("devices.idle")) == 2)
+
+    assert bench.log.named("devices.idle") == [{"devices": 1, "seconds": 0.0}] * 2
+    assert bench.control.rests.longest == 0.0
+
+
 async def test_a_device_that_raises_when_told_costs_its_neighbour_nothing_and_does_not_run_on() -> (
     None
 ):
