@@ -147,7 +147,7 @@ class CurtailDesk:
             addressee=self._addressee,
             addressed=addressed,
             now=self.clock.wall(),
-            is_clock_trusted=self._is_believed(),
+            is_clock_trusted=not self._awaits_clock or self._is_believed(),
         )
         match verdict:
             case Obey(order=order):
@@ -162,7 +162,8 @@ class CurtailDesk:
         action = str(order.action)
         self._log.info("order.received", key=order.key, number=order.number, action=action)
         acknowledge = partial(self._acknowledge, order)
-        self.put_in_force(book, issuer_of(order.key), received, acknowledge)
+        issuer, awaits = issuer_of(order.key), self._awaits_clock
+        self.put_in_force(book, issuer, received, acknowledge, by_issuers_clock=awaits)
 
     def _say_again(self, order: CurtailOrder) -> None:
         """Acknowledge once more what was obeyed, when it is stored: its issuer may not know."""
@@ -210,15 +211,19 @@ class CurtailDesk:
         issuer: str,
         received: float,
         acknowledge: Acknowledge = lambda *_, **__: None,
+        *,
+        by_issuers_clock: bool = False,
     ) -> None:
         """Go by ``book`` from now on, which differs in what ``issuer`` orders.
 
         Devices are told within this call; the rest follows. ``received`` is on the monotonic clock.
+        What ends ``by_issuers_clock`` does so only when ours is right too.
         """
         before = self._follow_up.measured() if self._follow_up.awake() else None
         self.book = book
         claim = book.of(issuer)
-        self.control.take(Level.ORDER, issuer, [claim] if claim else [])
+        held = replace(claim, until=None) if claim and by_issuers_clock else claim
+        self.control.take(Level.ORDER, issuer, [held] if held else [])
         if claim:
             self._follow_up.counts.obeyed += 1
         self._received.append(
@@ -250,14 +255,20 @@ class CurtailDesk:
             claim,
             received.at,
             received.before,
-            is_current=lambda: claim in self.control.claims.claims,
+            is_current=lambda: self._is_held(claim),
             acknowledge=received.acknowledge,
         )
+
+    def _is_held(self, claim: Claim) -> bool:
+        """Return whether ``claim`` is in force, maybe without its end as the clock is not right."""
+        held = self.control.claims.claims
+        return claim in held or replace(claim, until=None) in held
 
     async def _save_again(self) -> None:
         while True:
             await asyncio.sleep(AGAIN_AFTER)
-            self.book = self.book.in_force(self.clock.wall())
+            if not self._awaits_clock:
+                self.book = self.book.in_force(self.clock.wall())
             if self.store.problem:
                 await self.store.save()
 
@@ -285,10 +296,11 @@ class CurtailDesk:
         """Let orders end when they should as soon as the clock is right."""
         if not self._awaits_clock:
             return
-        before = [claim.issuer for claim in self.book.claims.claims]
-        self._log.warning("order.clock_unsynchronized", orders=len(before))
+        held = len(self.book.claims.claims)
+        self._log.warning("order.clock_unsynchronized", orders=held)
         while not self._is_believed():  # noqa: ASYNC110 - the kernel tells nobody
             await asyncio.sleep(_LOOK_AT_CLOCK)
+        before = [claim.issuer for claim in self.book.claims.claims]
         self._hold_on()
         for issuer in before:
             if not self.book.of(issuer):

@@ -74,16 +74,18 @@ class CurtailRequests:
         if wanted and not named:
             raise OrderError(f"{wanted} orders nothing")
         released = named if force else [c for c in named if c.issuer == order.by]
-        held = [claim.reason for claim in holding if claim not in released]
-        result = {"released": [claim.reason for claim in released], "held": held}
+        told = [claim.reason for claim in released]
         if order.flag("dry_run"):
             left = _without(desk.control.claims, released)
-            return {**desk.control.rows(left), **result}
+            held = [claim.reason for claim in holding if claim not in released]
+            return {**desk.control.rows(left), "released": told, "held": held}
         problem = await self._audit([c for c in released if c.issuer != order.by], order)
         for claim in released:
-            desk.release(claim, by=order.by)
+            if claim in desk.control.claims.claims:  # else a newer one came in the meantime
+                desk.release(claim, by=order.by)
+        held = [c.reason for c in desk.control.claims.claims if c.level is Level.ORDER]
         saved = await self._saved()
-        return {**saved, **result, "problem": saved["problem"] or problem}
+        return {**saved, "released": told, "held": held, "problem": saved["problem"] or problem}
 
     async def _audit(self, forced: Sequence[Claim], order: Order) -> str:
         """Note who ends what others ordered; return why that did not work."""

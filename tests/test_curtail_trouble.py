@@ -1,8 +1,13 @@
-"""Orders to curtail when something else goes wrong: damage."""
+"""Orders to curtail when something else goes wrong: damage, clocks, orders that cross a release."""
 
+import asyncio
 from pathlib import Path
 
-from tests.control.signed_orders import order
+import pytest
+
+from stratum_client.control.claims import Level
+from stratum_client.orders_store import AGAIN_AFTER
+from tests.control.signed_orders import NOW, order
 from tests.order_bench import OrderBench, working
 from tests.tls_peers import until
 
@@ -27,3 +32,48 @@ async def test_a_damaged_record_lets_the_rig_rest_at_every_start_until_it_is_rep
     assert (await last.order("curtail.release", force=True))["durable"]
     assert OrderBench(tmp_path).running() == ["cpu", "gamma"]
     assert (tmp_path / "orders.damaged").read_bytes() == DAMAGED
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize(("right", "rests"), [(NOW + 60, True), (NOW + 4000, False)])
+async def test_an_order_that_comes_while_nobody_has_set_the_clock_holds_until_it_is_right(
+    right: float, rests: bool
+) -> None:
+    bench = OrderBench(None, wall=NOW + 1e6, synchronized=False)
+    async with working(bench):
+        bench.desk.take_message(order())
+        await asyncio.sleep(10 * AGAIN_AFTER)  # what has expired is looked for now and then
+        assert bench.running() == []
+        bench.clock.set_wall(right)
+        bench.synchronized = True
+        await asyncio.sleep(2)
+        assert (bench.running() == []) is rests
+
+    assert bench.told()[0]["until"] == NOW + 3600
+    assert bench.steps()[:2] == ["accepted", "idle"]
+    assert [c.until for c in bench.control.claims.claims] == [NOW + 3600] * rests
+
+
+async def test_an_order_that_comes_while_the_release_of_another_is_written_down_is_obeyed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench, writing, may_end = OrderBench(tmp_path), asyncio.Event(), asyncio.Event()
+    audit = bench.desk.store.audit
+
+    async def slow(what: str, fields: dict[str, object]) -> str:
+        writing.set()
+        await may_end.wait()
+        return await audit(what, fields)
+
+    monkeypatch.setattr(bench.desk.store, "audit", slow)
+    bench.desk.take_message(order(17, expires=None))
+    async with asyncio.TaskGroup() as group:
+        release = group.create_task(bench.order("curtail.release", force=True))
+        await writing.wait()
+        bench.desk.take_message(order(18, expires=None))
+        may_end.set()
+
+    assert bench.running() == []
+    [held] = release.result()["held"]
+    assert held.startswith("order 18 of grid")
+    assert [c.level for c in bench.control.claims.claims] == [Level.ORDER]

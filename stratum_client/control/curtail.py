@@ -118,7 +118,7 @@ def judge(
 ) -> Verdict:
     """Return what to do about ``message``, which was sent to the target ``addressed``, if known.
 
-    A clock that nobody has synchronized does not say what is of the future.
+    A clock that nobody has synchronized does not say what is of the future, or of the past.
     """
     try:
         order = order_in(message, keys)
@@ -180,7 +180,9 @@ def _check_number(order: CurtailOrder, last: Taken) -> None:
 
 
 def _check_time(order: CurtailOrder, now: float, *, is_clock_trusted: bool) -> None:
-    if is_clock_trusted and order.issued > now + AHEAD:
+    if not is_clock_trusted:
+        return
+    if order.issued > now + AHEAD:
         problem = f"it was issued {order.issued - now:.0f} s from now"
         raise RefusedOrderError(Refusal.FROM_THE_FUTURE, problem, order)
     if order.expires is not None and order.expires <= now:
