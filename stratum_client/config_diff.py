@@ -19,6 +19,8 @@ LIVE_SECTIONS = frozenset(
         "work",
         "windows",
         "schedule",
+        "mqtt",
+        "curtail",
         "calendars",
         "power",
         "tuning",

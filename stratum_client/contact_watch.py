@@ -1,10 +1,11 @@
 """Watches a dry contact, and orders the rig to rest while it is closed."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from drivers.api import Clock, Log
-from stratum_client.config_curtail import CurtailConfig
+from stratum_client.config_curtail import ContactConfig, CurtailConfig
 from stratum_client.control.claims import IDLE, Claim, Level
 from stratum_client.control.contact import DebouncedContact
 from stratum_client.control.io.contact_file import contact_content
@@ -21,19 +22,19 @@ class ContactWatch:
     def __init__(
         self, settings: CurtailConfig, changed: Changed, *, clock: Clock, log: Log
     ) -> None:
-        self.settings = settings.contact if "contact" in settings.sources else None
+        self.settings = _contact_of(settings)
         self._changed = changed
         self._clock = clock
         self._log = log
-        contact = self.settings
-        self._contact = (
-            DebouncedContact(active=contact.active, debounce=contact.debounce) if contact else None
-        )
+        self._contact = _debounced(self.settings, unreadable_since=None)
+        self._is_other = asyncio.Event()
 
-    @property
-    def former(self) -> set[str]:
-        """Return whose remembered orders nobody will end any more."""
-        return set() if self.settings else {ISSUER}
+    def configure(self, settings: CurtailConfig) -> None:
+        """Watch another contact from now on; what one ordered holds until this one is open."""
+        if _contact_of(settings) != self.settings:
+            self.settings = _contact_of(settings)
+            self._contact = _debounced(self.settings, unreadable_since=self.lost_since)
+            self._is_other.set()
 
     @property
     def lost_since(self) -> float | None:
@@ -51,9 +52,13 @@ class ContactWatch:
 
     async def run(self) -> None:
         """Read the contact until cancelled."""
-        while self.settings:
-            self._look()
-            await asyncio.sleep(self.settings.poll)
+        while True:
+            self._is_other.clear()
+            if self.settings:
+                self._look()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.settings.poll if self.settings else None):
+                    await self._is_other.wait()
 
     def _look(self) -> None:
         assert self.settings
@@ -75,3 +80,17 @@ class ContactWatch:
             cause=f"ordered by the contact {self.settings.file}",
             since=self._clock.wall(),
         )
+
+
+def _contact_of(settings: CurtailConfig) -> ContactConfig | None:
+    return settings.contact if "contact" in settings.sources else None
+
+
+def _debounced(
+    settings: ContactConfig | None, *, unreadable_since: float | None
+) -> DebouncedContact | None:
+    if settings is None:
+        return None
+    return DebouncedContact(
+        active=settings.active, debounce=settings.debounce, unreadable_since=unreadable_since
+    )

@@ -2,7 +2,7 @@
 
 Orders of one issuer take each other's place; those of several all hold. They are limits of level
 order, which `DeviceControl` is given anew at each start: what outlives the daemon lies in
-`orders_store`, the orders and their numbers together.
+`orders_store`, the orders and their numbers together. A reload ends none of them.
 """
 
 import asyncio
@@ -11,9 +11,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 from drivers.api import Clock, Log
+from stratum_client.broker_desk import BrokerDesk
 from stratum_client.config import Config
+from stratum_client.contact_watch import ISSUER as CONTACT
 from stratum_client.contact_watch import ContactWatch
 from stratum_client.control.claims import Claim, Level
 from stratum_client.control.curtail import (
@@ -25,11 +28,11 @@ from stratum_client.control.curtail import (
     issuer_of,
     judge,
 )
-from stratum_client.control.io.mqtt_link import MqttLink
 from stratum_client.control.order_answers import OrderStats, acknowledgement, refusal_event
 from stratum_client.control.order_message import CurtailOrder
 from stratum_client.control.power import Reading, RigPower
 from stratum_client.device_control import DeviceControl
+from stratum_client.log_lines import utc
 from stratum_client.order_follow_up import Acknowledge, FollowUp
 from stratum_client.order_key_ring import key_ring
 from stratum_client.orders_store import AGAIN_AFTER, OrdersStore
@@ -56,7 +59,7 @@ class _Received:
 
 
 class CurtailDesk:
-    """Without a ``state_dir`` nothing is remembered, without a ``link`` nothing comes by MQTT.
+    """Without a ``state_dir`` nothing is remembered.
 
     ``synchronized`` is as in `clock_sync`; until a clock is, no remembered order ends by it. Raises
     ConfigError for keys that need what is missing.
@@ -68,25 +71,20 @@ class CurtailDesk:
         *,
         control: DeviceControl,
         devices: Callable[[], Sequence[SupervisedDevice]],
-        link: MqttLink | None,
+        broker: BrokerDesk,
         state_dir: Path | None,
         synchronized: Callable[[], bool | None],
         power: Callable[[], RigPower | None],
         clock: Clock,
         log: Log,
     ) -> None:
-        self.settings = config.curtail
         self.control = control
         self.clock = clock
         self.store = OrdersStore(state_dir, lambda: self.book, clock=clock, log=log)
         self.book: OrderBook = OrderBook()
-        self._addressee = Addressee(
-            rig=config.rig.name, site=config.mqtt.site, groups=config.mqtt.groups
-        )
-        self._orders = f"mine/{config.mqtt.site}/order"
-        self._keys = key_ring(config)
-        self._link = link
-        self._trusts_clock = config.schedule.trust_clock
+        self._take_settings(config)
+        self._broker = broker
+        self._topics: set[str] = set()
         self._synchronized = synchronized
         self._awaits_clock = False
         self._log = log
@@ -99,21 +97,43 @@ class CurtailDesk:
             log=log,
         )
         self.contact = ContactWatch(self.settings, self._contact_changed, clock=clock, log=log)
-        self._signal = SignalWatch(self.settings, link, self.contact, control, clock, log)
+        self._signal = SignalWatch(self.settings, broker, self.contact, control, clock, log)
         self._received: list[_Received] = []
         self._known: list[CurtailOrder] = []
         self._has_received = asyncio.Event()
         self._refused: dict[str, None] = {}
         self._told: list[float] = []
         self._restore()
-        if link and "mqtt" in self.settings.sources and self._keys:
-            for target in self._addressee.targets:
-                link.subscribe(f"{self._orders}/{target}", self._take_from_topic, qos=1)
+        self._listen()
 
     @property
     def stats(self) -> OrderStats:
         """Return how many orders were obeyed and refused, and how soon."""
         return self._follow_up.counts.stats
+
+    def configure(self, config: Config) -> None:
+        """Take orders of other keys, or by other ways, from now on.
+
+        Orders in force stay, whoever gave them. Raises ConfigError as at the start.
+        """
+        before = self.settings, self._addressee, self._trusts_clock
+        self._take_settings(config)
+        if before == (self.settings, self._addressee, self._trusts_clock):
+            return
+        self._follow_up.deadline = self.settings.deadline
+        self.contact.configure(self.settings)
+        self._signal.configure(self.settings)
+        self._refused.clear()
+        self._listen()
+        self._tell_of_the_orphaned()
+
+    def _take_settings(self, config: Config) -> None:
+        self._keys = key_ring(config)
+        self.settings = config.curtail
+        self._addressee = Addressee(
+            rig=config.rig.name, site=config.mqtt.site, groups=config.mqtt.groups
+        )
+        self._trusts_clock = config.schedule.trust_clock
 
     async def run(self) -> None:
         """Write down, acknowledge and follow up what was put in force."""
@@ -133,6 +153,20 @@ class CurtailDesk:
                     group.create_task(self._acknowledge_known(order), name="known order")
 
     # -- by MQTT
+
+    @property
+    def _orders(self) -> str:
+        return f"mine/{self._addressee.site}/order"
+
+    def _listen(self) -> None:
+        """Hear what is ordered of this rig; what is retained comes once more."""
+        is_heard = "mqtt" in self.settings.sources and self._keys
+        targets = self._addressee.targets if is_heard else ()
+        before, self._topics = self._topics, {f"{self._orders}/{target}" for target in targets}
+        for topic in before - self._topics:
+            self._broker.unsubscribe(topic, self._take_from_topic)
+        for topic in self._topics:
+            self._broker.subscribe(topic, self._take_from_topic, qos=1)
 
     def _take_from_topic(self, topic: str, message: bytes) -> None:
         self.take_message(message, addressed=topic.removeprefix(f"{self._orders}/"))
@@ -191,17 +225,14 @@ class CurtailDesk:
         order = refused.order
         who = {"key": order.key, "number": order.number} if order else {}
         self._log.warning("order.refused", why=str(refused.why), reason=refused.problem, **who)
-        if self._link:
-            event = refusal_event(refused, self._addressee.rig, self.clock.wall())
-            self._link.publish(f"{self._link.topic}/event", event)
+        event = refusal_event(refused, self._addressee.rig, self.clock.wall())
+        self._broker.publish(f"{self._broker.topic}/event", event)
         if order:
             self._acknowledge(order, "refused", why=str(refused.why), problem=refused.problem)
 
     def _acknowledge(self, order: CurtailOrder, step: str, **fields: object) -> None:
-        if self._link:
-            rig, at = self._addressee.rig, self.clock.wall()
-            told = acknowledgement(order, rig, step, at, **fields)
-            self._link.publish(f"{self._link.topic}/ack", told)
+        told = acknowledgement(order, self._addressee.rig, step, self.clock.wall(), **fields)
+        self._broker.publish(f"{self._broker.topic}/ack", told)
 
     # -- from anywhere
 
@@ -275,9 +306,20 @@ class CurtailDesk:
     def _restore(self) -> None:
         """Put in force what outlived the last daemon, before any device runs."""
         self.book = self.store.restored()
-        gone = [c.issuer for c in self.book.claims.claims if c.issuer in self.contact.former]
-        self.book = self.book.released(gone)
         self._hold_on()
+        self._tell_of_the_orphaned()
+
+    def _tell_of_the_orphaned(self) -> None:
+        """Say which orders nobody can release any more but by force."""
+        there = {issuer_of(key) for key in self._keys}
+        there |= {CONTACT} if self.contact.settings else set()
+        for claim in self.book.claims.claims:
+            issuer, is_key = claim.issuer, claim.issuer.startswith(issuer_of(""))
+            if issuer not in there and (is_key or issuer == CONTACT):
+                end = f"stratum-client curtail release --force --issuer {quote(issuer)}"
+                until = "released" if claim.until is None else utc(claim.until)
+                fields = {"order": claim.reason, "holds_until": until, "ended_by": end}
+                self._log.warning("order.issuer_gone", issuer=issuer, **fields)
 
     def _hold_on(self) -> None:
         """State what the book has; what a clock says of its end counts once that is believed."""

@@ -16,9 +16,9 @@ from zoneinfo import ZoneInfo
 
 from drivers.api import Log
 from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
+from stratum_client.broker_desk import BrokerDesk
 from stratum_client.control.claims import Claim, Claims, Level, Limit
 from stratum_client.control.curtail import limit_of
-from stratum_client.control.io.mqtt_link import MqttLink
 from stratum_client.control.local_time import first_moment, instant_of, shown_at
 from stratum_client.control.order_message import Action
 from stratum_client.curtail_desk import CurtailDesk
@@ -32,11 +32,9 @@ _MOST_WATTS = 1e9
 class CurtailRequests:
     """Follows requests; times of day are of ``timezone``."""
 
-    def __init__(
-        self, desk: CurtailDesk, *, link: MqttLink | None, timezone: str, log: Log
-    ) -> None:
+    def __init__(self, desk: CurtailDesk, *, broker: BrokerDesk, timezone: str, log: Log) -> None:
         self._desk = desk
-        self._link = link
+        self._broker = broker
         self._zone = ZoneInfo(timezone)
         self._log = log
 
@@ -103,15 +101,14 @@ class CurtailRequests:
         return {**devices, "durable": not problem, "problem": problem}
 
     def _list(self, _order: Order) -> Reply:
-        desk, link = self._desk, self._link
-        broker = "none" if link is None else link.problem or "connected"
+        desk = self._desk
         taken = {f"key {name}": one.number for name, one in desk.book.taken.items()}
         orders = [c for c in desk.control.claims.claims if c.level is Level.ORDER]
         return {
             "orders": [_row(claim) for claim in orders],
             "numbers": taken,
             "contact": desk.contact.state,
-            "broker": broker,
+            "broker": self._broker.state,
             "counts": desk.stats.json(),
         }
 

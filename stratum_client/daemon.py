@@ -243,6 +243,7 @@ class Daemon:
             windows=self.site.windows,
             log=self._context.log_for("config"),
             rims=self._context.rims,
+            checks=(self.site.check,),
             followers=(self.site.configure,),
         )
 

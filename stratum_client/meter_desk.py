@@ -31,7 +31,8 @@ _SMALLEST = 1e-6
 class MeterDesk:
     """Looks every ``power.interval``; ``samples`` are called with each look, and must not raise.
 
-    Topics of plugs that speak over ``link`` are subscribed to here and in `configure`.
+    Topics of plugs that speak over ``broker`` are subscribed to here and in `configure`, which is
+    told once the broker has been.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class MeterDesk:
         *,
         control: DeviceControl,
         devices: Callable[[], Sequence[SupervisedDevice]],
-        link: Broker | None,
+        broker: Broker,
         clock: Clock,
         log: Log,
     ) -> None:
@@ -49,7 +50,8 @@ class MeterDesk:
         self.held: CapHeld | None = None
         self._control = control
         self._devices = devices
-        self._link = link
+        self._broker = broker
+        self._had_broker = broker.is_there
         self._clock = clock
         self._log = log
         self._meter = Meter()
@@ -71,9 +73,15 @@ class MeterDesk:
         self._device_limits = {one.name: one.limit for one in config.devices if one.limit}
         meters = {device.name: device.meter for device in config.devices}
         wanted = {RIG: config.power.meter, **meters}
+        if self._had_broker != self._broker.is_there:
+            self._had_broker = self._broker.is_there
+            speaking = (name for name, one in self._plugs.items() if isinstance(one, SpeakingPlug))
+            for name in tuple(speaking):
+                del self._plugs[name]
         self._plugs = {
             name: self._plug(name, meter) for name, meter in wanted.items() if meter is not None
         }
+        self._listen()
         self._told_watts = dict(self._device_limits)
         limited = {*self._device_limits, *([RIG] if self._rig_limit else [])}
         self._stated = {name: claim for name, claim in self._stated.items() if name in limited}
@@ -128,11 +136,18 @@ class MeterDesk:
         shown = name or "rig"
         if config.source != "mqtt":
             return PolledPlug(config, shown, clock=self._clock, log=self._log)
-        plug = SpeakingPlug(config, shown, link=self._link, clock=self._clock, log=self._log)
-        if self._link and config.topic not in self._topics:
-            self._link.subscribe(config.topic, self._heard)
-            self._topics.add(config.topic)
-        return plug
+        return SpeakingPlug(
+            config, shown, has_broker=self._had_broker, clock=self._clock, log=self._log
+        )
+
+    def _listen(self) -> None:
+        """Hear all plugs that speak, and no others."""
+        speaking = [one for one in self._plugs.values() if isinstance(one, SpeakingPlug)]
+        before, self._topics = self._topics, {plug.config.topic for plug in speaking}
+        for topic in before - self._topics:
+            self._broker.unsubscribe(topic, self._heard)
+        for topic in self._topics - before:
+            self._broker.subscribe(topic, self._heard)
 
     def _heard(self, topic: str, payload: bytes) -> None:
         """Pass a message on to all plugs that speak so: one may have several lines."""

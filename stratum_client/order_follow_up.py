@@ -38,7 +38,7 @@ Acknowledge = Callable[..., None]
 
 
 class FollowUp:
-    """Follows orders through; ``deadline`` in seconds, which may change, is how soon devices rest."""
+    """Follows orders through; ``deadline``, which may change, is how many seconds they may take."""
 
     def __init__(
         self,

@@ -10,14 +10,23 @@ from stratum_client.control.io.plugs import HttpPlug
 from stratum_client.control.meter import PlugWatts
 from stratum_client.control.plug_answers import PlugError, watts_in
 
-NO_BROKER = "there is no broker that it could speak to: set url in [mqtt] and restart"
+NO_BROKER = "there is no broker that it could speak to: set url in [mqtt]"
 
 
 class Broker(Protocol):
-    """What is asked of the link to a broker."""
+    """What is asked of the broker."""
+
+    @property
+    def is_there(self) -> bool:
+        """Return whether there is one in the configuration."""
+        ...
 
     def subscribe(self, pattern: str, take: Take, *, qos: int = 0) -> None:
         """Let ``take`` have every message whose topic fits."""
+        ...
+
+    def unsubscribe(self, pattern: str, take: Take) -> None:
+        """Let ``take`` have no more of them."""
         ...
 
 
@@ -83,11 +92,11 @@ class SpeakingPlug:
     """A plug that speaks by itself over MQTT."""
 
     def __init__(
-        self, config: MeterConfig, name: str, *, link: Broker | None, clock: Clock, log: Log
+        self, config: MeterConfig, name: str, *, has_broker: bool, clock: Clock, log: Log
     ) -> None:
         self.config = config
         self._notes = _Notes(config, name, clock, log)
-        if link is None:
+        if not has_broker:
             self._notes.failed(NO_BROKER)
 
     @property

@@ -113,8 +113,9 @@ class Windows(Protocol):
 class Reload:
     """Holds the configuration in force, and takes over another one.
 
-    ``followers`` are called with it after each reload, for those who look themselves whether
-    anything changed for them.
+    ``checks`` are called with a new one before anything is changed, in a thread; they raise
+    ConfigError for what could not be taken over. ``followers`` are called after each reload with
+    what is in force, for those who look themselves whether anything changed for them.
     """
 
     def __init__(
@@ -127,9 +128,11 @@ class Reload:
         windows: Windows | None = None,
         log: Log,
         rims: Rims | None = None,
+        checks: Sequence[Callable[[Config], None]] = (),
         followers: Sequence[Callable[[Config], None]] = (),
     ) -> None:
         self.config = config
+        self._checks = checks
         self._followers = followers
         self._settings = settings
         self._pools = pools
@@ -196,9 +199,11 @@ class Reload:
             async with asyncio.timeout(_READ_WAIT):
                 new = await asyncio.to_thread(self._settings.load)
                 self._rims.configured(new)
+                kept = replace(new, rig=self.config.rig)
                 if self._windows:
-                    kept = replace(new, rig=self.config.rig)
                     self._prepared = await asyncio.to_thread(self._windows.prepared, kept)
+                for check in self._checks:
+                    await asyncio.to_thread(check, kept)
             changes = difference(self.config, new)
             for change in changes:
                 match change:

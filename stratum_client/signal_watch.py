@@ -3,10 +3,10 @@
 import asyncio
 
 from drivers.api import Clock, Log
+from stratum_client.broker_desk import BrokerDesk
 from stratum_client.config_curtail import CurtailConfig
 from stratum_client.contact_watch import ContactWatch
 from stratum_client.control.claims import IDLE, Claim, Level
-from stratum_client.control.io.mqtt_link import MqttLink
 from stratum_client.device_control import DeviceControl
 
 ISSUER = "signal lost"
@@ -20,24 +20,30 @@ class SignalWatch:
     def __init__(
         self,
         settings: CurtailConfig,
-        link: MqttLink | None,
+        broker: BrokerDesk,
         contact: ContactWatch,
         control: DeviceControl,
         clock: Clock,
         log: Log,
     ) -> None:
-        is_listened_to = "mqtt" in settings.sources and bool(settings.keys)
         self._settings = settings
-        self._link = link if is_listened_to else None
+        self._broker = broker
         self._contact = contact
         self._control = control
         self._clock = clock
         self._log = log
         self._lost = ""
 
+    def configure(self, settings: CurtailConfig) -> None:
+        """Do otherwise from now on; what is lost stays lost."""
+        if settings.on_signal_lost != self._settings.on_signal_lost:
+            self._lost = ""
+            self._control.take(Level.ORDER, ISSUER, [])
+        self._settings = settings
+
     async def run(self) -> None:
         """Look until cancelled; time alone makes a silence a loss."""
-        while self._link or self._contact.settings:
+        while True:
             self.look()
             await asyncio.sleep(_LOOK_EVERY)
 
@@ -55,8 +61,9 @@ class SignalWatch:
             self._control.take(Level.ORDER, ISSUER, [self._claim(lost)] if lost else [])
 
     def _lost_now(self) -> str:
+        is_listened_to = "mqtt" in self._settings.sources and bool(self._settings.keys)
         ways = {
-            "the broker is away": self._link.lost_since if self._link else None,
+            "the broker is away": self._broker.lost_since if is_listened_to else None,
             "the contact cannot be read": self._contact.lost_since,
         }
         now, patience = self._clock.monotonic(), self._settings.signal_lost_after

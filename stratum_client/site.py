@@ -5,21 +5,23 @@ Each part states claims by `DeviceControl` or reads snapshots; none reaches the 
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from drivers.api import Clock, Log
 from stratum_client.api.control_lines import Handler
 from stratum_client.boot import Boot, this_boot
+from stratum_client.broker_desk import BrokerDesk
 from stratum_client.config import Config
 from stratum_client.control.energy import Proven
-from stratum_client.control.io.mqtt_link import MqttLink
 from stratum_client.control.power import Reading
 from stratum_client.curtail_desk import CurtailDesk
 from stratum_client.curtail_requests import CurtailRequests
 from stratum_client.device_control import DeviceControl
 from stratum_client.energy_desk import EnergyDesk
 from stratum_client.meter_desk import MeterDesk
+from stratum_client.order_key_ring import key_ring
 from stratum_client.price_desk import PriceDesk
 from stratum_client.restart_desk import RestartDesk
 from stratum_client.restart_memory import left_in
@@ -28,6 +30,20 @@ from stratum_client.supervise import SupervisedDevice, kept_running
 from stratum_client.tune_results import FILE_NAME as TUNING_FILE_NAME
 from stratum_client.tuner_desk import TunerDesk
 from stratum_client.window_desk import WindowDesk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Given:
+    """What all parts are made with; each takes what it needs."""
+
+    config: Config
+    control: DeviceControl
+    devices: Callable[[], Sequence[SupervisedDevice]]
+    state_dir: Path | None
+    synchronized: Callable[[], bool | None]
+    clock: Clock
+    random: Random
+    log_for: Callable[[str], Log]
 
 
 class Site:
@@ -46,96 +62,50 @@ class Site:
         log_for: Callable[[str], Log],
         boot: Boot | None = None,
     ) -> None:
-        self._restarts = RestartDesk(
-            config,
-            control=control,
-            left=left_in(state_dir) if state_dir else None,
-            boot=boot or this_boot(),
-            clock=clock,
-            random=random,
-            log=log_for("control"),
-        )
-        self.windows = WindowDesk(
-            config,
+        given = _Given(
+            config=config,
             control=control,
             devices=devices,
+            state_dir=state_dir,
             synchronized=synchronized,
             clock=clock,
-            log=log_for("control"),
+            random=random,
+            log_for=log_for,
         )
         self._random = random
         self._log = log_for("site")
-        self.link = (
-            MqttLink(config.mqtt, config.rig.name, clock=clock, random=random, log=log_for("mqtt"))
-            if config.mqtt.url
-            else None
-        )
-        self.meters = MeterDesk(
-            config,
-            control=control,
-            devices=devices,
-            link=self.link,
-            clock=clock,
-            log=log_for("power"),
-        )
-
-        self.curtail = CurtailDesk(
-            config,
-            control=control,
-            devices=devices,
-            link=self.link,
-            state_dir=state_dir,
-            synchronized=synchronized,
-            power=lambda: self.meters.power,
-            clock=clock,
-            log=log_for("orders"),
-        )
+        self._restarts = _restarts(given, boot or this_boot())
+        self.windows = _windows(given)
+        self.broker = BrokerDesk(config, clock=clock, random=random, log=log_for("mqtt"))
+        self.meters = _meters(given, self.broker)
+        self.curtail = _orders(given, self.broker, self.meters)
         self._requests = CurtailRequests(
-            self.curtail, link=self.link, timezone=config.rig.timezone, log=log_for("orders")
+            self.curtail, broker=self.broker, timezone=config.rig.timezone, log=log_for("orders")
         )
-        self.tuner = TunerDesk(
-            config,
-            control=control,
-            devices=devices,
-            watts_of=self._watts_of,
-            file=StateFile(state_dir / TUNING_FILE_NAME) if state_dir else None,
-            clock=clock,
-            log=log_for("tuner"),
-        )
-        self.energy = EnergyDesk(
-            config,
-            proven=lambda: {device.name: _proven(device) for device in devices()},
-            idle_after=lambda: control.idle_after,
-            state_dir=state_dir,
-            clock=clock,
-            random=random,
-            log=log_for("energy"),
-        )
+        self.tuner = _tuner(given, self.meters)
+        self.energy = _energy(given)
         self.meters.samples.append(self.energy.sample)
-        self._prices = PriceDesk(
-            config,
-            control=control,
-            believes_clock=self.windows.believes_clock,
-            clock=clock,
-            log=log_for("price"),
-        )
+        self._prices = _prices(given, self.windows)
 
     @property
     def handlers(self) -> Mapping[str, Handler]:
         """Return the handler of each request."""
         return {**self.windows.handlers, **self._requests.handlers, **self.tuner.handlers}
 
+    def check(self, config: Config) -> None:
+        """Raise ConfigError for what `configure` could not take over; reads files."""
+        key_ring(config)
+        self.broker.check(config)
+
     def configure(self, config: Config) -> None:
         """Take over what a reload has brought; windows are told by `Reload` itself."""
         self._restarts.configure(config)
+        self.curtail.configure(config)  # before the broker: what is old it need not hear of
+        self.broker.configure(config)
         self.meters.configure(config)
         self.energy.configure(config)
         self._prices.configure(config)
         self.tuner.configure(config)
-
-    def _watts_of(self, device: str) -> Reading | None:
-        power = self.meters.power
-        return power.devices.get(device) if power else None
 
     async def run(self) -> None:
         """Follow all of it until cancelled."""
@@ -146,14 +116,102 @@ class Site:
             "energy": self.energy.run,
             "prices": self._prices.run,
             "tuner": self.tuner.run,
+            "mqtt": self.broker.run,
         }
-        if self.link:
-            parts["mqtt"] = self.link.run
         async with asyncio.TaskGroup() as group:
             group.create_task(self.windows.run(), name="windows")
             for name, run in parts.items():
                 part = kept_running(name, run, random=self._random, log=self._log)
                 group.create_task(part, name=name)
+
+
+# --- each part, made of what is given ---
+
+
+def _restarts(given: _Given, boot: Boot) -> RestartDesk:
+    return RestartDesk(
+        given.config,
+        control=given.control,
+        left=left_in(given.state_dir) if given.state_dir else None,
+        boot=boot,
+        clock=given.clock,
+        random=given.random,
+        log=given.log_for("control"),
+    )
+
+
+def _windows(given: _Given) -> WindowDesk:
+    return WindowDesk(
+        given.config,
+        control=given.control,
+        devices=given.devices,
+        synchronized=given.synchronized,
+        clock=given.clock,
+        log=given.log_for("control"),
+    )
+
+
+def _meters(given: _Given, broker: BrokerDesk) -> MeterDesk:
+    return MeterDesk(
+        given.config,
+        control=given.control,
+        devices=given.devices,
+        broker=broker,
+        clock=given.clock,
+        log=given.log_for("power"),
+    )
+
+
+def _orders(given: _Given, broker: BrokerDesk, meters: MeterDesk) -> CurtailDesk:
+    return CurtailDesk(
+        given.config,
+        control=given.control,
+        devices=given.devices,
+        broker=broker,
+        state_dir=given.state_dir,
+        synchronized=given.synchronized,
+        power=lambda: meters.power,
+        clock=given.clock,
+        log=given.log_for("orders"),
+    )
+
+
+def _tuner(given: _Given, meters: MeterDesk) -> TunerDesk:
+    def watts_of(device: str) -> Reading | None:
+        return meters.power.devices.get(device) if meters.power else None
+
+    state_dir = given.state_dir
+    return TunerDesk(
+        given.config,
+        control=given.control,
+        devices=given.devices,
+        watts_of=watts_of,
+        file=StateFile(state_dir / TUNING_FILE_NAME) if state_dir else None,
+        clock=given.clock,
+        log=given.log_for("tuner"),
+    )
+
+
+def _energy(given: _Given) -> EnergyDesk:
+    return EnergyDesk(
+        given.config,
+        proven=lambda: {device.name: _proven(device) for device in given.devices()},
+        idle_after=lambda: given.control.idle_after,
+        state_dir=given.state_dir,
+        clock=given.clock,
+        random=given.random,
+        log=given.log_for("energy"),
+    )
+
+
+def _prices(given: _Given, windows: WindowDesk) -> PriceDesk:
+    return PriceDesk(
+        given.config,
+        control=given.control,
+        believes_clock=windows.believes_clock,
+        clock=given.clock,
+        log=given.log_for("price"),
+    )
 
 
 def _proven(device: SupervisedDevice) -> Proven:

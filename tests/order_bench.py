@@ -4,11 +4,13 @@ import asyncio
 import contextlib
 import json
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from stratum_client.api.control_lines import Order
+from stratum_client.broker_desk import BrokerDesk
 from stratum_client.config import Config, RigConfig
 from stratum_client.config_curtail import CurtailConfig, OrderKeyConfig
 from stratum_client.config_mqtt import MqttConfig, parse_mqtt_url
@@ -47,12 +49,13 @@ class OrderBench(Bench):
             mqtt=MqttConfig(url=url, site="kent", groups=("hall-4",)),
             curtail=CurtailConfig(**{"keys": (KEY,), **curtail}),
         )
-        self.link = MqttLink(config.mqtt, "r17", clock=self.clock, random=Random(1), log=self.log)
+        self.config = config
+        self.broker = BrokerDesk(config, clock=self.clock, random=Random(1), log=self.log)
         self.desk = CurtailDesk(
             config,
             control=self.control,
             devices=lambda: self.devices,
-            link=self.link,
+            broker=self.broker,
             state_dir=folder,
             synchronized=lambda: self.synchronized,
             power=lambda: self.power,
@@ -60,8 +63,18 @@ class OrderBench(Bench):
             log=self.log,
         )
         self.requests = CurtailRequests(
-            self.desk, link=self.link, timezone="Asia/Almaty", log=self.log
+            self.desk, broker=self.broker, timezone="Asia/Almaty", log=self.log
         )
+
+    @property
+    def link(self) -> MqttLink:
+        assert self.broker.link
+        return self.broker.link
+
+    def reload(self, **curtail: Any) -> None:
+        """Go on with other settings of orders."""
+        self.config = replace(self.config, curtail=replace(self.config.curtail, **curtail))
+        self.desk.configure(self.config)
 
     async def order(self, what: str, **fields: object) -> Any:
         """Ask over the control socket."""

@@ -471,13 +471,21 @@ async def test_a_closed_contact_rests_the_rig_until_it_opens(tmp_path: Path) -> 
         await until(lambda: again.running() == ["cpu", "gamma"])
 
 
-async def test_a_contact_that_is_no_longer_configured_holds_nobody(tmp_path: Path) -> None:
+async def test_what_a_contact_ordered_outlives_its_configuration_and_ends_by_force(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "contact").write_text("1")
     bench = contact_bench(tmp_path)
     async with working(bench):
         await until(lambda: (tmp_path / "orders.json").exists() and not bench.running())
 
-    assert OrderBench(tmp_path).running() == ["cpu", "gamma"]
+    again = OrderBench(tmp_path)
+    assert again.running() == []
+    [told] = again.log.named("order.issuer_gone")
+    assert told["ended_by"] == "stratum-client curtail release --force --issuer contact"
+    await again.order("curtail.release", force=True, issuer="contact")
+    assert again.running() == ["cpu", "gamma"]
+    assert "ordered by the contact" in (tmp_path / "audit.jsonl").read_text()
 
 
 async def test_a_rig_may_rest_while_nobody_could_order_it_to(tmp_path: Path) -> None:

@@ -72,14 +72,18 @@ class Board:
 class LoopbackBroker:
     """Passes messages to whoever subscribed."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_there: bool) -> None:
+        self.is_there = is_there
         self.takers: list[tuple[str, Take]] = []
 
     def subscribe(self, pattern: str, take: Take, *, qos: int = 0) -> None:
         self.takers.append((pattern, take))
 
+    def unsubscribe(self, pattern: str, take: Take) -> None:
+        self.takers.remove((pattern, take))
+
     def publish(self, topic: str, payload: object) -> None:
-        for pattern, take in self.takers:
+        for pattern, take in self.takers if self.is_there else ():
             if pattern == topic:
                 take(topic, json.dumps(payload).encode())
 
@@ -98,12 +102,12 @@ class Bench:
             for name, board in self.boards.items()
         ]
         self.control = DeviceControl(lambda: self.devices, file=None, clock=clock, log=self.log)
-        self.broker = LoopbackBroker()
+        self.broker = LoopbackBroker(is_there=broker)
         self.desk = MeterDesk(
             config,
             control=self.control,
             devices=lambda: self.devices,
-            link=self.broker if broker else None,
+            broker=self.broker,
             clock=clock,
             log=self.log,
         )

@@ -59,6 +59,36 @@ async def test_messages_go_both_ways_and_the_state_says_who_is_there(tmp_path: P
     assert log.named("mqtt.lost") == []
 
 
+async def test_who_has_unsubscribed_hears_no_more_and_the_broker_keeps_nothing_for_him(
+    tmp_path: Path,
+) -> None:
+    heard, other = list[bytes](), list[bytes]()
+
+    def take(_: str, payload: bytes) -> None:
+        heard.append(payload)
+
+    async with broker(tmp_path) as port, site_at(port) as site:
+        link = link_to(f"mqtt://127.0.0.1:{port}", RecordingLog())
+        link.subscribe("a", take, qos=1)
+        link.subscribe("b", take, qos=1)
+        link.subscribe("b", lambda _, payload: other.append(payload), qos=1)
+        async with running(link):
+            await until(lambda: link.is_connected)
+            link.unsubscribe("a", take)
+            link.unsubscribe("b", take)
+            link.publish("end", b"of that")
+            await site.hears(lambda topic, _: topic == "end")
+        await site.client.publish("a", b"not wanted", 1)
+        await site.client.publish("b", b"wanted by one", 1)
+        again = link_to(f"mqtt://127.0.0.1:{port}", RecordingLog())
+        again.subscribe("+", take)
+        async with running(again):
+            await until(lambda: heard)
+
+    assert heard == [b"wanted by one"]
+    assert other == []
+
+
 async def test_a_broker_that_comes_back_is_found_again_and_kept_its_orders(tmp_path: Path) -> None:
     log, heard, port = RecordingLog(), list[bytes](), free_port()
     link = link_to(f"mqtt://127.0.0.1:{port}", log)

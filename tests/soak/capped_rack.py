@@ -50,11 +50,16 @@ class Shown:
 class LoopbackBroker:
     """Passes what the plug says to whoever subscribed."""
 
+    is_there = True
+
     def __init__(self) -> None:
         self._takers: list[tuple[str, Take]] = []
 
     def subscribe(self, pattern: str, take: Take, *, qos: int = 0) -> None:
         self._takers.append((pattern, take))
+
+    def unsubscribe(self, pattern: str, take: Take) -> None:
+        self._takers.remove((pattern, take))
 
     def publish(self, topic: str, payload: object) -> None:
         for pattern, take in self._takers:
@@ -115,7 +120,7 @@ class CappedRack:
             self._config(),
             control=self.control,
             devices=lambda: self.devices,
-            link=self._broker,
+            broker=self._broker,
             clock=clock,
             log=self.log,
         )

@@ -15,6 +15,7 @@ import json
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,9 @@ Take = Callable[[str, bytes], None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Message:
+class Message:
+    """What is to be published."""
+
     topic: str
     payload: bytes
     qos: int
@@ -58,17 +61,27 @@ class _Message:
 
 
 class MqttLink:
-    """Speaks with the broker of ``config``, which must have a url, for the rig called ``rig``."""
+    """Speaks with the broker of ``config``, which must have a url, for the rig called ``rig``.
+
+    ``lost_since`` is since when there has been no broker, on the monotonic clock; by default now.
+    """
 
     def __init__(
-        self, config: MqttConfig, rig: str, *, clock: Clock, random: Random, log: Log
+        self,
+        config: MqttConfig,
+        rig: str,
+        *,
+        clock: Clock,
+        random: Random,
+        log: Log,
+        lost_since: float | None = None,
     ) -> None:
         assert config.url
         self.url: MqttUrl = config.url
         self.is_connected = False
         self.problem = "not connected yet"
-        self.lost_since: float | None = clock.monotonic()
-        self.topic = f"mine/{config.site}/rig/{rig}"
+        self.lost_since: float | None = clock.monotonic() if lost_since is None else lost_since
+        self.topic = rig_topic(config.site, rig)
         self._config = config
         self._client_id = f"stratum-client-{config.site}-{rig}"
         self._clock = clock
@@ -76,19 +89,37 @@ class MqttLink:
         self._backoff = Backoff(random, longest=_LONGEST_PAUSE)
         self._takers: list[tuple[str, Take, int]] = []
         self._wanted: list[tuple[str, int]] = []
-        self._unsent: list[_Message] = []
+        self._unwanted: list[str] = []
+        self._came: list[Any] = []  # messages of aiomqtt
+        self._unsent: list[Message] = []
         self._dropped = 0
         self._has_unsent = asyncio.Event()
         self._told_problem = ""
 
+    @property
+    def unsent(self) -> tuple[Message, ...]:
+        """Return what waits for the broker."""
+        return tuple(self._unsent)
+
     def subscribe(self, pattern: str, take: Take, *, qos: int = 0) -> None:
         """Let ``take`` have every message whose topic fits, from now on.
 
-        With ``qos`` 1 the broker keeps messages while this rig is away.
+        With ``qos`` 1 the broker keeps messages while this rig is away. To subscribe once more has
+        the broker send what it retains once more.
         """
-        self._takers.append((pattern, take, qos))
+        if (pattern, take, qos) not in self._takers:
+            self._takers.append((pattern, take, qos))
+        self._unwanted = [one for one in self._unwanted if one != pattern]
         self._wanted.append((pattern, qos))
         self._has_unsent.set()
+
+    def unsubscribe(self, pattern: str, take: Take) -> None:
+        """Let ``take`` have no more messages of ``pattern``, which it has subscribed to."""
+        self._takers = [one for one in self._takers if one[:2] != (pattern, take)]
+        if pattern not in {one[0] for one in self._takers}:
+            self._wanted = [one for one in self._wanted if one[0] != pattern]
+            self._unwanted.append(pattern)
+            self._has_unsent.set()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Send a message, now or when the broker is back; may be called from a callback.
@@ -100,8 +131,16 @@ class MqttLink:
         if len(self._unsent) >= MOST_UNSENT:
             del self._unsent[0]
             self._dropped += 1
-        self._unsent.append(_Message(topic, payload, qos, retain))
+        self._unsent.append(Message(topic, payload, qos, retain))
         self._has_unsent.set()
+
+    def take_over(self, former: "MqttLink") -> None:
+        """Send what a link that has ended had no more time to send for the same rig."""
+        if former.topic == self.topic and former.unsent:
+            left = [*former.unsent, *self._unsent]
+            self._unsent = left[-MOST_UNSENT:]
+            self._dropped += len(left) - len(self._unsent)
+            self._has_unsent.set()
 
     async def run(self) -> None:
         """Stay connected until cancelled; without the extra, say so once and do nothing."""
@@ -152,7 +191,9 @@ class MqttLink:
             while isinstance(broken, BaseExceptionGroup):
                 broken = broken.exceptions[0]
         finally:
+            self._pass_on()
             await self._leave(client, library.MqttError)
+            self._pass_on()
         if broken:
             raise broken
 
@@ -167,7 +208,7 @@ class MqttLink:
         The library dials in a thread that nobody can stop. So that is left to it only when the
         broker has just answered here.
         """
-        tls = await asyncio.to_thread(self._tls) if self.url.uses_tls else None
+        tls = await asyncio.to_thread(trust_of, self._config) if self.url.uses_tls else None
         async with asyncio.timeout(_CONNECT_WAIT):
             host = await self._probe(tls)
         config = self._config
@@ -184,6 +225,7 @@ class MqttLink:
             keepalive=_KEEPALIVE,
             timeout=_ANSWER_WAIT,
             max_queued_incoming_messages=MOST_UNSENT,
+            queue_type=partial(_Inbox, self._came),
         )
         return client
 
@@ -201,11 +243,6 @@ class MqttLink:
         transport.abort()
         return host
 
-    def _tls(self) -> ssl.SSLContext:
-        ca_file = self._config.ca_file
-        trust = TlsConfig(verify="ca-file", ca_file=ca_file) if ca_file else TlsConfig()
-        return client_context(trust)
-
     async def _greet(self, client: "Client") -> None:
         self._wanted = [(pattern, qos) for pattern, _, qos in self._takers]
         await self._subscribe(client)
@@ -219,6 +256,11 @@ class MqttLink:
             self._dropped = 0
 
     async def _subscribe(self, client: "Client") -> None:
+        while self._unwanted:
+            gone = self._unwanted[0]
+            await client.unsubscribe(gone)
+            _heed_cancellation()
+            self._unwanted = [one for one in self._unwanted if one != gone]
         while self._wanted:
             pattern, qos = self._wanted.pop(0)
             [code] = await client.subscribe(pattern, qos)
@@ -227,7 +269,13 @@ class MqttLink:
                 self._log.error("mqtt.refused", topic=pattern, reason=printable(code, 200))
 
     async def _receive(self, client: "Client") -> None:
-        async for message in client.messages:
+        async for _ in client.messages:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Let those who subscribed have all that came."""
+        while self._came:
+            message = self._came.pop(0)
             payload = message.payload if isinstance(message.payload, bytes) else b""
             if len(payload) > LARGEST_MESSAGE:
                 self._log.warning("mqtt.too_large", topic=str(message.topic), bytes=len(payload))
@@ -248,7 +296,7 @@ class MqttLink:
                 _heed_cancellation()
                 if self._unsent and self._unsent[0] is message:
                     del self._unsent[0]
-            if not self._wanted:
+            if not self._wanted and not self._unwanted:
                 self._has_unsent.clear()
 
     async def _leave(self, client: "Client", error: type[Exception]) -> None:
@@ -268,6 +316,32 @@ class MqttLink:
         if problem != self._told_problem:
             self._log.warning("mqtt.lost", broker=str(self.url), error=problem)
             self._told_problem = problem
+
+
+def rig_topic(site: str, rig: str) -> str:
+    """Return the beginning of all topics on which a rig speaks."""
+    return f"mine/{site}/rig/{rig}"
+
+
+def trust_of(config: MqttConfig) -> ssl.SSLContext:
+    """Return whom to take for the broker; reads files. Raises CaFileError."""
+    ca_file = config.ca_file
+    return client_context(TlsConfig(verify="ca-file", ca_file=ca_file) if ca_file else TlsConfig())
+
+
+class _Inbox(asyncio.Queue[Any]):
+    """The library's queue; what comes is noted in ``came`` too, before the broker is told so.
+
+    A reader that is cancelled may lose what it was just given; the broker would not send it again.
+    """
+
+    def __init__(self, came: list[Any], maxsize: int) -> None:
+        super().__init__(maxsize)
+        self._came = came
+
+    def put_nowait(self, item: Any) -> None:  # noqa: ANN401 - a message of aiomqtt
+        super().put_nowait(item)
+        self._came.append(item)
 
 
 async def _entered(client: "Client") -> None:
