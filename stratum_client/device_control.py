@@ -104,9 +104,13 @@ class DeviceControl:
         return budget_of(self.claims.in_force(self._clock.wall()), self._facts)
 
     def decision(self, device: str) -> Decision:
-        """Return what a device may do now; one not seen yet gets nothing of what is dealt out."""
+        """Return what a device may do now; one not seen yet gets nothing of what is dealt out.
+
+        That one is decided for with all others as soon as it is there.
+        """
         if device in self._decided:
             return self._decided[device]
+        self._changed.set()
         unseen = DeviceFacts(name=device, is_here=False, is_known=False)
         return decide(self.claims, [unseen], self._clock.wall())[device]
 
@@ -356,6 +360,8 @@ class DeviceControl:
 
     def _look(self) -> float:
         """Decide anew if devices are no longer what they were; return when to look again."""
+        if not {device.name for device in self._devices()} <= self._decided.keys():
+            self._decide_anew()
         if not any(depends_on_facts(claim.limit) for claim in self.claims.claims):
             return _LOOK_AGAIN
         facts = self._book.facts(self._devices(), self._clock.monotonic())

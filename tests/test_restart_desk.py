@@ -63,6 +63,25 @@ async def test_a_window_that_opens_starts_the_rig_in_its_slot_and_not_for_a_mome
 
 
 @pytest.mark.virtual_time
+@pytest.mark.parametrize("plugged_in_at", [50, 205])
+async def test_a_board_that_comes_while_the_rig_rests_or_waits_starts_with_it(
+    plugged_in_at: float,
+) -> None:
+    rig = Rig(site_config(INRUSH, windows=(OPENS,)), "a")
+    async with rig.working():
+        await asyncio.sleep(plugged_in_at)
+        rig.plug_in("b")
+        await asyncio.sleep(216.9 - plugged_in_at)
+        assert rig.running() == []
+        await asyncio.sleep(0.2)
+        assert rig.running() == ["a", "b"]
+        rig.plug_in("c")
+        await asyncio.sleep(1)
+        assert rig.running() == ["a", "b", "c"], "a rig that runs has started already"
+    assert rig.boards["c"].stops == []
+
+
+@pytest.mark.virtual_time
 async def test_an_order_that_is_released_lets_the_rig_start_in_its_slot() -> None:
     rig = Rig(CONFIG, "a")
     async with rig.working():

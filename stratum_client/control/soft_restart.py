@@ -89,6 +89,7 @@ class Restarts:
         self.rests = dict(rests or {})
         self._unseen = unseen
         self._seen = set(self.rests)
+        self._looked_at: set[str] = set()
         self._stopping: set[str] = set()
 
     def look(self, wishes: Mapping[str, Wish], now: float) -> dict[str, Rest]:
@@ -97,7 +98,10 @@ class Restarts:
         The name "" stands for devices that are not known yet.
         """
         held = {}
+        waiting = self._waiting(wishes, now)
         for device, wish in wishes.items():
+            if waiting and device not in self._seen:
+                self.rests[device] = waiting
             if rest := self._held(device, wish, now):
                 held[device] = rest
         if unseen := self._unseen_held(now):
@@ -167,6 +171,16 @@ class Restarts:
         self.rests.pop(device, None)
         self._stopping.discard(device)
         return None
+
+    def _waiting(self, wishes: Mapping[str, Wish], now: float) -> Rest | None:
+        """Return how the whole rig waits for its slot: so does what is plugged in meanwhile.
+
+        None if a device runs, or none waits.
+        """
+        known = [self.rests.get(name) for name in wishes if name in self._looked_at]
+        self._looked_at |= wishes.keys()
+        starts = [rest for rest in known if rest and rest.is_soft and (rest.start or 0.0) > now]
+        return starts[0] if starts and all(known) and self.rules.slots.cycle else None
 
     def _unseen_held(self, now: float) -> Rest | None:
         if self._unseen is None:
