@@ -150,8 +150,7 @@ def _change(path: Words) -> str:
         case ("device", key, *_):
             goes_on = key in LIVE_DEVICE_KEYS
             return f"reload; {'the device goes on' if goes_on else 'this device is started anew'}"
-        case ("mqtt", key) if key != "groups":
-            return "reload; a new connection to the broker"
         case (section, *_) if section in LIVE_SECTIONS or f"{section}s" in LIVE_SECTIONS:
-            return "reload"
+            is_way = path[0] == "mqtt" and path[1:] != ("groups",)
+            return "reload; a new connection to the broker" if is_way else "reload"
     return "restart"
