@@ -113,8 +113,6 @@ class MeterConfig:
             return "source", f"{self.source} needs the url of the plug, as in http://192.168.1.50"
         elif self.topic:
             return "topic", f"a plug of source {self.source} has none"
-        elif self.source == "shelly" and self.password:
-            return "password", "a Shelly that wants a password is reached by mqtt alone"
         return None
 
 

@@ -50,7 +50,6 @@ def test_a_plug_that_speaks_by_itself_may_take_its_time() -> None:
         ('source = "http", url = "http://u:p@b"', "keys of their own"),
         ('source = "http", url = "http://b:99999"', "expected the address of a plug"),
         ('source = "http", url = "http://b", path = "a..b"', "expected keys with dots"),
-        ('source = "shelly", url = "http://b", password = "p"', "reached by mqtt alone"),
         ('source = "http", url = "http://b", highest = "0W"', "expected a power with its unit"),
         ('source = "http", url = "http://b", interval = "10ms"', "expected a time from 200ms"),
     ],

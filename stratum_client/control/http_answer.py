@@ -11,6 +11,9 @@ LARGEST_HEAD = 16_384
 MOST_PIECES = 10_000
 """Pieces of one answer: they are looked at anew with all that comes, on the event loop."""
 
+_CHALLENGE = b"www-authenticate"
+"""The field that may be there more than once."""
+
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: [^\r\n]*)?")
 
 
@@ -24,10 +27,11 @@ class HttpAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpAnswer:
-    """A whole answer."""
+    """A whole answer; ``challenge`` is what it wants to know of us: all of WWW-Authenticate."""
 
     status: int
     body: bytes
+    challenge: str = ""
 
 
 def answer_in(data: bytes, *, ended: bool, largest: int) -> HttpAnswer | None:
@@ -48,7 +52,10 @@ def answer_in(data: bytes, *, ended: bool, largest: int) -> HttpAnswer | None:
         body = _counted(rest, fields, largest, ended=ended)
     if body is None and ended:
         raise HttpAnswerError("its answer broke off")
-    return None if body is None else HttpAnswer(status=status, body=body)
+    if body is None:
+        return None
+    challenge = fields.get(_CHALLENGE, b"").decode("utf-8", "replace")
+    return HttpAnswer(status=status, body=body, challenge=challenge)
 
 
 def _head(head: bytes) -> tuple[int, dict[bytes, bytes]]:
@@ -56,8 +63,13 @@ def _head(head: bytes) -> tuple[int, dict[bytes, bytes]]:
     status = _STATUS.fullmatch(first)
     if not status or len(head) > LARGEST_HEAD:
         raise HttpAnswerError("it is no HTTP server")
-    pairs = (line.partition(b":") for line in lines)
-    return int(status[1]), {name.strip().lower(): value.strip() for name, _, value in pairs}
+    fields: dict[bytes, bytes] = {}
+    for name, _, value in (line.partition(b":") for line in lines):
+        key, before = name.strip().lower(), b""
+        if key == _CHALLENGE and key in fields:
+            before = fields[key] + b", "
+        fields[key] = before + value.strip()
+    return int(status[1]), fields
 
 
 def _counted(rest: bytes, fields: dict[bytes, bytes], largest: int, *, ended: bool) -> bytes | None:

@@ -16,6 +16,8 @@ LARGEST = 65_536
 """Bytes of an answer; real ones have some hundred."""
 
 _SHOWN = 60
+_LOCKED = "Need user"
+_SET_PASSWORD = "set user and password_file of this meter, or mend them"
 
 
 class PlugError(Exception):
@@ -33,6 +35,9 @@ def watts_in(data: bytes, path: str = "") -> float:
     added up. A text that is a number by itself needs no path. Raises PlugError.
     """
     document = _document(data)
+    if isinstance(document, dict) and str(document.get("WARNING")).startswith(_LOCKED):
+        said = _shown(str(document["WARNING"]).encode())
+        raise PlugError(f"it wants a user and a password ({said}): {_SET_PASSWORD}")
     if not path and _is_number(document):
         return _watts(document, "the answer")
     for place in (path,) if path else KNOWN_PLACES:

@@ -1,6 +1,7 @@
 """Smart plugs asked over real sockets: their pages, their passwords, and every kind of trouble."""
 
 import asyncio
+import re
 import socket
 
 import pytest
@@ -10,6 +11,7 @@ from stratum_client.control.io.http_get import HttpGetError, http_get
 from stratum_client.control.io.plugs import HttpPlug, page_of
 from stratum_client.control.plug_answers import PlugError
 from tests.control.test_plug_answers import SHELLY_STATUS, TASMOTA_LOCKED, TASMOTA_STATUS_10
+from tests.locked_plug import LockedShelly
 from tests.plug_server import page, plug_server
 
 PATIENCE = 20
@@ -32,6 +34,63 @@ async def test_a_shelly_is_asked_for_its_switch() -> None:
         assert await HttpPlug(MeterConfig(source="shelly", url=f"{server.url}/")).read() == 8.9
 
     assert server.requests[0].startswith("GET /rpc/Switch.GetStatus?id=0 HTTP/1.1\r\n")
+
+
+async def test_a_shelly_with_a_password_is_told_that_we_know_it_and_never_what_it_is() -> None:
+    shelly = LockedShelly(body=SHELLY_STATUS, password="a b:c é")
+    async with plug_server(lambda: b"") as server:
+        server.answer = shelly.answer_to(server.requests)
+        plug = HttpPlug(MeterConfig(source="shelly", url=server.url, password="a b:c é"))
+        assert [await plug.read() for _ in range(3)] == [8.9] * 3
+
+    assert shelly.problems == ["no digest"], "then the same nonce serves, and its count rises"
+    assert len(server.requests) == 4
+    assert "a b:c" not in "".join(server.requests)
+
+
+async def test_a_shelly_of_older_firmware_is_asked_for_a_challenge_each_time() -> None:
+    shelly = LockedShelly(body=SHELLY_STATUS, password="sesame", reuses=False)
+    async with plug_server(lambda: b"") as server:
+        server.answer = shelly.answer_to(server.requests)
+        plug = HttpPlug(MeterConfig(source="shelly", url=server.url, password="sesame"))
+        assert [await plug.read() for _ in range(4)] == [8.9] * 4
+
+    assert shelly.problems == ["no digest", "old nonce", "no digest", "no digest"]
+    assert len(server.requests) == 8
+
+
+@pytest.mark.parametrize(
+    ("password", "problem", "requests"),
+    [
+        ("", "it wants a user and a password (401): set password_file of this meter", 1),
+        ("geheim", "it does not accept this user and password (401): set password_file", 2),
+    ],
+)
+async def test_a_shelly_that_lets_us_not_in_says_what_to_set(
+    password: str, problem: str, requests: int
+) -> None:
+    shelly = LockedShelly(body=SHELLY_STATUS, password="sesame")
+    async with plug_server(lambda: b"") as server:
+        server.answer = shelly.answer_to(server.requests)
+        meter = MeterConfig(source="shelly", url=server.url, password=password)
+        with pytest.raises(PlugError, match=re.escape(problem)) as caught:
+            await HttpPlug(meter).read()
+
+    assert len(server.requests) == requests
+    assert "geheim" not in caught.value.problem
+
+
+async def test_anything_that_wants_a_digest_gets_one_after_basic_was_refused() -> None:
+    plug = LockedShelly(body=b"12.5", password="sesame", realm="meter")
+    async with plug_server(lambda: b"") as server:
+        server.answer = plug.answer_to(server.requests)
+        meter = MeterConfig(
+            source="http", url=f"{server.url}/w?a=1", user="admin", password="sesame"
+        )
+        reader = HttpPlug(meter)
+        assert [await reader.read() for _ in range(2)] == [12.5] * 2
+
+    assert [asked.partition(" ")[0] for asked in plug.asked] == ["Basic", "Digest", "Digest"]
 
 
 async def test_anything_else_is_asked_as_written_with_a_plain_password() -> None:

@@ -5,12 +5,12 @@ repeats it.
 """
 
 import asyncio
-import base64
+import secrets
 import ssl
-from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from stratum_client.control.http_answer import HttpAnswer, HttpAnswerError, answer_in
+from stratum_client.control.http_login import HttpLogin
 from stratum_client.dialling import connected_socket
 
 _READ_SIZE = 16_384
@@ -25,18 +25,8 @@ class HttpGetError(Exception):
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpLogin:
-    """A user and a password, sent as they are (Basic)."""
-
-    user: str
-    password: str
-
-    @property
-    def field(self) -> str:
-        """Return the line that goes into a request."""
-        pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode()
-        return f"Authorization: Basic {pair}\r\n"
+class HttpUnauthorizedError(HttpGetError):
+    """The server wants to know who asks, or does not accept who does."""
 
 
 async def http_get(
@@ -44,18 +34,23 @@ async def http_get(
 ) -> bytes:
     """Return the body of the page at ``url``; raise HttpGetError, after ``seconds`` at the latest.
 
-    Certificates of https are checked by the machine's CAs.
+    It is asked for once more if ``login`` can answer what the server wants to know. Certificates of
+    https are checked by the machine's CAs.
     """
     place = urlsplit(url)
     try:
         async with asyncio.timeout(seconds):
             answer = await _answer(place, largest, login)
+            if answer.status == 401 and login and login.challenged(answer.challenge):
+                answer = await _answer(place, largest, login)
     except TimeoutError as error:
         raise HttpGetError(f"it did not answer within {seconds:g} s") from error
     except (OSError, ValueError, HttpAnswerError) as error:  # ValueError: a name that is none
         raise HttpGetError(_in_words(error)) from error
     if answer.status == 401:
-        raise HttpGetError("it wants a user and a password (401)")
+        if login:
+            raise HttpUnauthorizedError("it does not accept this user and password (401)")
+        raise HttpUnauthorizedError("it wants a user and a password (401)")
     if answer.status != 200:
         raise HttpGetError(f"it answered {answer.status} in place of 200")
     return answer.body
@@ -83,7 +78,8 @@ def _request(place: SplitResult, login: HttpLogin | None) -> bytes:
     page = f"{place.path or '/'}{'?' if place.query else ''}{place.query}"
     host = place.netloc.rpartition("@")[2]
     fields = f"Host: {host}\r\nAccept: application/json\r\nConnection: close\r\n"
-    return f"GET {page} HTTP/1.1\r\n{fields}{login.field if login else ''}\r\n".encode()
+    who = login.field(page, secrets.token_hex(16)) if login else ""
+    return f"GET {page} HTTP/1.1\r\n{fields}{who}\r\n".encode()
 
 
 def _in_words(error: OSError | ValueError | HttpAnswerError) -> str:
