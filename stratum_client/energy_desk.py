@@ -76,9 +76,8 @@ class EnergyDesk:
         self._log = log
         self._run = f"{random.getrandbits(48):012x}"
         self._account = EnergyAccount()
-        gap = max(MAX_GAP, _LOOKS * config.power.interval)
-        self._gap = gap
-        self._meter = EnergyMeter(tariff_of(config).period_at, max_gap=gap)
+        self._gap = _gap(config)
+        self._meter = EnergyMeter(tariff_of(config).period_at, max_gap=self._gap)
         self._count = 0
         self._last_at = clock.monotonic()
         self._power: RigPower | None = None
@@ -97,7 +96,9 @@ class EnergyDesk:
         self._look(power if _knows_something(power) else None)
 
     def configure(self, config: Config) -> None:
-        """Go by other tariffs from now on."""
+        """Go by other tariffs, and another interval of the meters, from now on."""
+        self._gap = _gap(config)
+        self._meter.max_gap = max(self._meter.max_gap, self._gap)  # what lies open has its own
         if config.tariffs == self._config.tariffs:
             return
         self._config = replace(config, rig=self._config.rig)  # its zone holds until a restart
@@ -121,7 +122,7 @@ class EnergyDesk:
             await self._open_ledger()
             while True:
                 await asyncio.sleep(CHECKPOINT)
-                if self._clock.monotonic() - self._last_at > self._gap:
+                if self._clock.monotonic() - self._last_at > self._meter.max_gap:
                     self._look(None)
                 if self._ledger and (record := self._open()):
                     self._ledger.checkpoint(record)
@@ -134,6 +135,7 @@ class EnergyDesk:
         now, wall = self._clock.monotonic(), self._clock.wall()
         self._last_at, self._power = now, power
         ended = self._meter.look(Look(wall=wall, at=now, power=power, proven=self._proven()))
+        self._meter.max_gap = self._gap
         if (told := self._idle_after()) != self._told_idle and told is not None:
             self._waits.append(told)
             self._told_idle = told
@@ -234,6 +236,10 @@ class EnergyDesk:
                 self._loop.call_soon_threadsafe(write)
         else:
             write()
+
+
+def _gap(config: Config) -> float:
+    return max(MAX_GAP, _LOOKS * config.power.interval)
 
 
 def _knows_something(power: RigPower) -> bool:

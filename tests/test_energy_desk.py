@@ -13,6 +13,7 @@ import pytest
 
 from stratum_client.config import Config, RigConfig
 from stratum_client.config_energy import EnergyConfig, TariffConfig
+from stratum_client.config_power import PowerConfig
 from stratum_client.control.energy import Proven
 from stratum_client.control.energy_records import IntervalRecord
 from stratum_client.control.io.energy_ledger import FOLDER, intervals_in, verify
@@ -216,6 +217,22 @@ def test_another_tariff_holds_from_the_reload_on() -> None:
     bench.mine(60)
 
     assert bench.desk.stats.costs == {"KZT": Decimal("0.667200")}, "6 Wh at 11.20, 6 Wh at 100"
+
+
+def test_meters_that_look_less_often_from_a_reload_on_are_metered_all_the_same() -> None:
+    bench = Bench()
+    bench.mine(60)
+
+    for interval in (60.0, 1.0):
+        bench.desk.configure(replace(CONFIG, power=PowerConfig(interval=interval)))
+        for _ in range(2):
+            bench.clock.now += 60
+            bench.look()
+
+    today = bench.desk.stats.rig.today
+    assert (int(today.metered), int(today.unmetered)) == (240, 60), (
+        "60 s were too long for looks each second"
+    )
 
 
 async def test_looks_that_stop_coming_are_counted_as_unmetered(tmp_path: Path) -> None:

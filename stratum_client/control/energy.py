@@ -124,12 +124,15 @@ class Part:
 
 
 class EnergyMeter:
-    """Turns looks into intervals; ``period_at`` says what each moment of the wall clock is in."""
+    """Turns looks into intervals; ``period_at`` says what each moment of the wall clock is in.
+
+    ``max_gap`` are the seconds between two looks beyond which nobody knows what was between.
+    """
 
     def __init__(self, period_at: Callable[[float], Period], *, max_gap: float = MAX_GAP) -> None:
         self.open: Interval | None = None
         self._period_at = period_at
-        self._max_gap = max_gap
+        self.max_gap = max_gap
         self._last: Look | None = None
 
     def look(self, look: Look) -> list[Interval]:
@@ -141,7 +144,7 @@ class EnergyMeter:
         passed = look.at - last.at
         span = look.wall - last.wall
         was_set = abs(span - passed) > CLOCK_SLACK
-        between = _Between(last, look, passed, known=passed <= self._max_gap)
+        between = _Between(last, look, passed, known=passed <= self.max_gap)
         ended = self._spread(between, last.wall, passed if was_set else span)
         if was_set:
             ended += self._close(Ended.CLOCK)
