@@ -21,18 +21,21 @@ from stratum_client.rims import PlainRims, Rims
 from stratum_client.stats import NamedDevice, ShareCounts
 
 STEADY_AFTER = 60.0
-"""A device that ran this long starts again with the shortest pause."""
+"""A device, or a part, that ran this long starts again with the shortest pause."""
 
 
 async def kept_running(
     part: str, run: Callable[[], Awaitable[None]], *, random: Random, log: Log
 ) -> None:
     """Run an optional part until it returns; run it again after it crashed, for that is our bug."""
-    backoff = Backoff(random)
+    backoff, loop = Backoff(random), asyncio.get_running_loop()
     while True:
+        started = loop.time()
         try:
             return await run()
         except Exception as error:  # noqa: BLE001  # it costs this part, and not the hashing
+            if loop.time() - started > STEADY_AFTER:
+                backoff.reset()
             pause = backoff.next_pause()
             _tell_crash(log, part, error, pause)
         await asyncio.sleep(pause)

@@ -184,3 +184,18 @@ async def test_an_optional_part_that_crashes_is_run_again_until_it_is_done() -> 
     assert len(starts) == 3
     assert all(after - before >= 0.5 for before, after in pairwise(starts))
     assert [fields["part"] for fields in log.named("part.crashed")] == ["broker"] * 2
+
+
+async def test_a_part_that_ran_for_long_is_started_again_as_soon_as_at_first() -> None:
+    log, lasts, starts = RecordingLog(), [*[0.0] * 8, 3600.0, 0.0], list[float]()
+
+    async def part() -> None:
+        starts.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(lasts[len(starts) - 1])
+        if len(starts) < len(lasts):
+            raise ValueError("our bug")
+
+    await kept_running("orders", part, random=Random(1), log=log)
+
+    assert starts[8] - starts[7] > 15
+    assert starts[9] - starts[8] - 3600 <= 2
