@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from stratum_client.bench_kernels import KernelRate
 from stratum_client.bench_path import BRANCHES, PathReport, Percentiles
-from stratum_client.status_text import scaled
+from stratum_client.units import scaled
 
 
 def kernels_text(rates: Sequence[KernelRate], missing: Mapping[str, str]) -> str:

@@ -29,7 +29,7 @@ from drivers.transports.port_paths import tty_paths, usb_path
 from drivers.transports.ways import TTY, USB
 from stratum_client.config import DeviceConfig
 from stratum_client.device_finder import Verdict
-from stratum_client.status_text import scaled
+from stratum_client.units import scaled
 from stratum_client.wire import printable
 
 _WIDEST = 60

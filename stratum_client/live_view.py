@@ -35,7 +35,7 @@ class LiveView:
 
     def _draw(self) -> None:
         size = shutil.get_terminal_size()
-        lines = self._lines(size.columns)[: max(size.lines - 1, 1)]
+        lines = _fitting(self._lines(size.columns), max(size.lines - 1, 1))
         body = "".join(f"{_CLEAR_LINE}{line}\n" for line in lines)
         self._write(self._erased() + _HIDE_WRAP + body + _SHOW_WRAP)
         self._drawn = len(lines)
@@ -43,3 +43,10 @@ class LiveView:
     def _erased(self) -> str:
         """Return what clears the block and puts the cursor where it began."""
         return f"\r\x1b[{self._drawn}A\x1b[J" if self._drawn else ""
+
+
+def _fitting(lines: list[str], room: int) -> list[str]:
+    """Return as many lines as there is room for, the last one saying how many there are not."""
+    if len(lines) <= room:
+        return lines
+    return [*lines[: room - 1], f"({len(lines) - room + 1} more)"]

@@ -8,7 +8,7 @@ from stratum_client.job import Fate
 from stratum_client.ledger_reading import Findings, LedgerBlock, Sum
 from stratum_client.setting_kinds import printable
 from stratum_client.share_ledger import LedgerShare
-from stratum_client.status_text import duration, scaled
+from stratum_client.units import duration, scaled
 
 OPEN = "open"
 """The fate of a share that nothing more is known of yet."""

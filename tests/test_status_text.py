@@ -15,20 +15,21 @@ from stratum_client.control.claims import IDLE, Claim, Decision, Level, Limit
 from stratum_client.control.energy_account import EnergyOf, EnergyStats
 from stratum_client.control.energy_records import EnergySum
 from stratum_client.control.power import CapHeld, Source
+from stratum_client.control.tuning_evidence import Goal
+from stratum_client.control.tuning_views import Phase, TuningNote
 from stratum_client.errors import PinMismatchError
 from stratum_client.job import Fate
 from stratum_client.pool_roles import PoolRole
 from stratum_client.quota import Dealt
 from stratum_client.stats import Metered, NamedDevice, PoolState, PoolStats, RigStats, ShareCounts
 from stratum_client.status_text import (
-    duration,
     energy_text,
     next_share,
     power_text,
-    scaled,
     status_fields,
     status_lines,
 )
+from stratum_client.units import counted, duration, scaled
 
 NUMBERS = st.floats(min_value=0, max_value=1e30, allow_nan=False)
 MAYBE = st.none() | NUMBERS
@@ -153,6 +154,12 @@ def test_times_have_their_two_largest_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
+def test_things_are_counted_in_their_number() -> None:
+    assert counted(1, "share") == "1 share"
+    assert counted(0, "share") == "0 shares"
+    assert counted(2, "is left", "are left") == "2 are left"
+
+
 def counts(**changes: Any) -> ShareCounts:
     fields: dict[str, Any] = {
         "fates": dict.fromkeys(Fate, 0),
@@ -233,6 +240,71 @@ def test_a_device_that_is_held_back_shows_its_part_and_the_rig_the_claim() -> No
     assert lines[1] == "limit     at most 60% of full power: window: 60%"
     assert lines[-2].endswith("15.0 W · at most 12.3 W · at most 400 MHz")
     assert "at most" not in lines[-1]
+
+
+def test_the_limit_of_a_tuner_is_told_in_the_row_of_its_device_alone() -> None:
+    claim = Claim(
+        level=Level.TUNER,
+        issuer="tuner",
+        device="gamma",
+        limit=Limit(mhz=400),
+        cause="tuned for efficiency",
+        since=0.0,
+    )
+    [device] = rig().devices
+    tuned = replace(
+        device, tuning=TuningNote(goal=Goal.EFFICIENCY, phase=Phase.HOLDING, text="holds 400 MHz")
+    )
+
+    told = status_lines(rig(devices=(tuned,), claims=(claim,)), title="t", width=200)
+    untold = status_lines(rig(devices=(device,), claims=(claim,)), title="t", width=200)
+
+    assert not any(line.startswith("limit") for line in told)
+    assert told[-1].endswith("· tuner holding: holds 400 MHz")
+    assert untold[1].startswith("limit     gamma at most 400 MHz: tuned for efficiency")
+
+
+def test_details_are_told_in_words_and_those_for_machines_are_not() -> None:
+    [device] = rig().devices
+    details = {
+        "chips": 6,
+        "nonces": 196,
+        "ticket_difficulty": 6.1e-05,
+        "proven_hashrate": 1.9e12,
+        "fan_percent": 38.52,
+        "voltage": 1.2,
+        "resets": 0,
+        "line_errors": 3,
+        "acme_flow": 12_345.6,
+        "per_chip": [{"nonces": 1}],
+    }
+    shown = replace(device, stats=replace(device.stats, details=details))
+
+    *_, line = status_lines(rig(devices=(shown,)), title="t", width=300)
+
+    assert line.endswith("15.0 W · 6 chips · fan 39% · 1.2 V · line errors 3 · acme flow 12.3k"), (
+        line
+    )
+
+
+def test_rows_wrap_between_what_they_say_and_stay_aligned() -> None:
+    [device] = rig().devices
+    why = "resting: " + "because of one thing and another, " * 6
+    stats = replace(device.stats, state=DeviceState.IDLE, reason=why, frequency_mhz=525.0)
+    devices = (replace(device, name="hall4-gamma-1", stats=stats), device)
+
+    lines = status_lines(rig(devices=devices), title="t", width=66)
+
+    start = next(n for n, line in enumerate(lines) if line.startswith("hall4"))
+    assert all(len(line) <= 66 for line in lines)
+    assert lines[1] == "pool          main stratum+tcp://pool.example.com:3333 · mining"
+    assert lines[2] == "              difficulty 16.4k · height 905000 · reply in 42 ms"
+    assert lines[start].startswith("hall4-gamma-1 idle: resting: because of one thing")
+    assert all(line.startswith(" " * 14) for line in lines[start + 1 : -1])
+    told = " ".join(line[14:] for line in lines[start:-1])
+    figures = "7 solutions · 0 errors · 61 °C 15.0 W · 525 MHz"
+    assert told == f"idle: {why.strip()} · {figures}"
+    assert lines[-1].startswith("gamma         1.17 TH/s")
 
 
 def test_a_block_stands_out_among_the_shares() -> None:

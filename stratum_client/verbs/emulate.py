@@ -20,7 +20,7 @@ from drivers.peripherals.emulated_faults import fault_help, parse_faults
 from stratum_client.device_on_pty import DeviceOnPty
 from stratum_client.errors import ConfigError
 from stratum_client.icarus_on_pty import IcarusOnPty
-from stratum_client.status_text import scaled
+from stratum_client.units import scaled
 from stratum_client.verbs.arguments import duration
 
 EXIT_OK, EXIT_FAILED = 0, 1

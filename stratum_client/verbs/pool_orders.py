@@ -9,7 +9,7 @@ from pathlib import Path
 
 from stratum_client.config_secrets import SecretError, Secrets
 from stratum_client.device_listing import table
-from stratum_client.status_text import scaled
+from stratum_client.units import scaled
 from stratum_client.verbs.arguments import add_way_arguments
 from stratum_client.verbs.asking import (
     EXIT_OK,

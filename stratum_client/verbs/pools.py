@@ -15,7 +15,7 @@ from stratum_client.log_fields import Scrubber
 from stratum_client.payee import address_of, network_of
 from stratum_client.payout import PayoutCheck
 from stratum_client.pool_probe import ProbeReport, probe
-from stratum_client.status_text import scaled
+from stratum_client.units import scaled
 from stratum_client.verbs.arguments import add_way_arguments
 from stratum_client.verbs.pool_orders import add_orders, run_order
 from stratum_client.wire import printable

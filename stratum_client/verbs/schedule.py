@@ -19,7 +19,7 @@ from stratum_client.control.schedule import Change, Schedule
 from stratum_client.control.start_slots import Slots
 from stratum_client.errors import ConfigError
 from stratum_client.schedule_source import schedule_of
-from stratum_client.status_text import duration
+from stratum_client.units import duration
 from stratum_client.verbs.asking import EXIT_OK, add_config_argument, asked, reported, tell
 
 MOST_DAYS = 366

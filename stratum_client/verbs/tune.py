@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 
 from stratum_client.control.tuning_words import minutes, percent
-from stratum_client.status_text import scaled
+from stratum_client.units import scaled
 from stratum_client.verbs.asking import (
     EXIT_OK,
     add_config_argument,
