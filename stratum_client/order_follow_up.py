@@ -124,20 +124,21 @@ class FollowUp:
         is_current: Callable[[], bool],
         acknowledge: Acknowledge,
     ) -> None:
-        while is_current():
+        """Compare what a meter shows, if there is one: it may be silent for a while."""
+        is_metered, is_over = before is not None, False
+        had = {} if before is None else {"watts_before": round(before.watts, 1)}
+        while is_current() and not is_over:
             reading, now = self.measured(), self._clock.monotonic()
-            if reading is None:
-                return
-            had = {} if before is None else {"watts_before": round(before.watts, 1)}
+            is_metered = is_metered or reading is not None
             fields = {"seconds": round(now - received, 3), **watts_of(reading), **had}
-            if reading.at >= reached and self._has_fallen(claim, reading, before):
+            if reading and reading.at >= reached and self._has_fallen(claim, reading, before):
                 self._log.info("order.confirmed", issuer=claim.issuer, **fields)
                 acknowledge("confirmed", **fields)
                 return
-            if now - reached > CONFIRM_WITHIN:
+            is_over = now - reached > CONFIRM_WITHIN
+            if is_over and is_metered:
                 self._log.warning("order.unconfirmed", issuer=claim.issuer, **fields)
                 acknowledge("unconfirmed", **fields)
-                return
             await asyncio.sleep(_LOOK_AT_METER)
 
     def _has_fallen(self, claim: Claim, reading: Reading, before: Reading | None) -> bool:

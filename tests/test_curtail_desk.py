@@ -266,6 +266,30 @@ async def test_a_meter_that_shows_no_less_is_told_of() -> None:
         await until(lambda: "unconfirmed" in bench.steps())
 
 
+async def test_a_meter_that_is_silent_for_a_moment_confirms_when_it_speaks_again() -> None:
+    bench = OrderBench(None)
+    bench.power = power(640.0, bench.clock.now)
+    async with working(bench):
+        bench.desk.take_message(order())
+        bench.power = power(640.0, bench.clock.now, Source.MODEL)
+        await until(lambda: "idle" in bench.steps())
+        bench.power = power(41.0, bench.clock.now)
+        await until(lambda: "confirmed" in bench.steps())
+
+
+async def test_a_meter_that_stays_silent_confirms_nothing() -> None:
+    bench = OrderBench(None)
+    bench.power = power(640.0, bench.clock.now)
+    async with working(bench):
+        bench.desk.take_message(order())
+        bench.power = None
+        await until(lambda: "idle" in bench.steps())
+        bench.clock.now += 61
+        await until(lambda: "unconfirmed" in bench.steps())
+
+    assert "watts" not in bench.told()[-1]
+
+
 async def test_rest_in_the_middle_of_a_start_is_confirmed_though_little_falls() -> None:
     bench = OrderBench(None)
     bench.cpu.points = bench.gamma.points = [OperatingPoint(mhz=600, watts=45.0, hashrate=1e12)]
