@@ -36,6 +36,9 @@ _YEAR_2000, _YEAR_3000 = 946_684_800.0, 32_503_680_000.0
 _MOST_POINTS = 20_000
 
 
+_Told = tuple[float, float | None, Decimal]  # start, end if it is told, price
+
+
 class SeriesError(ValueError):
     """A text is no series of prices; the message says what is wrong."""
 
@@ -163,13 +166,13 @@ def series_in(data: bytes, form: SeriesForm) -> tuple[PricePoint, ...]:
         raise SeriesError("there is no price in it")
     if len(rows) > _MOST_POINTS:
         raise SeriesError(f"it has more than {_MOST_POINTS} prices")
-    found = [_row(row, form) for row in rows]
+    found: list[_Told] = []
+    for row in rows:
+        found.append(_row(row, form, found[-1][0] if found else -math.inf))
     return points_of(found, form)
 
 
-def points_of(
-    rows: Iterable[tuple[float, float | None, Decimal]], form: SeriesForm
-) -> tuple[PricePoint, ...]:
+def points_of(rows: Iterable[_Told], form: SeriesForm) -> tuple[PricePoint, ...]:
     """Return starts, ends (None: not told) and prices of the series as points, in order."""
     ordered = sorted(rows, key=lambda row: row[0])
     nexts: list[float | None] = [row[0] for row in ordered[1:]]
@@ -219,26 +222,35 @@ def _csv_rows(text: str) -> Sequence[Mapping[str, object]]:
         raise SeriesError("it is neither JSON nor CSV") from error
 
 
-def _row(row: Mapping[str, object], form: SeriesForm) -> tuple[float, float | None, Decimal]:
+def _row(row: Mapping[str, object], form: SeriesForm, before: float) -> _Told:
+    """Return what a row tells that stands behind one of ``before``."""
     for key in (form.start_key, form.price_key):
         if row.get(key) in (None, ""):
             raise SeriesError(f'a price without "{key}"')
+    start = _moment(row[form.start_key], form.zone, before)
     end = row.get(form.end_key)
     return (
-        _moment(row[form.start_key], form.zone),
-        None if end in (None, "") else _moment(end, form.zone),
+        start,
+        None if end in (None, "") else _moment(end, form.zone, start),
         _price(row[form.price_key]),
     )
 
 
-def _moment(value: object, zone: tzinfo) -> float:
+def _moment(value: object, zone: tzinfo, before: float) -> float:
+    """Return a moment: of two that clocks show alike the first one after ``before``.
+
+    So a series in local time has its hour twice in autumn.
+    """
     number = _number(value)
     if number is not None:
         at = float(number)
         at = at / 1000 if abs(at) > _MILLISECONDS else at
     else:
         try:
-            at = instant_of(datetime.fromisoformat(str(value).strip()), zone)
+            shown = datetime.fromisoformat(str(value).strip())
+            at = instant_of(shown, zone)
+            if at <= before and shown.tzinfo is None:
+                at = max(at, shown.replace(tzinfo=zone, fold=1).timestamp())
         except (ValueError, OverflowError) as error:
             raise SeriesError("a time that is no time") from error
     if not (math.isfinite(at) and _YEAR_2000 <= at < _YEAR_3000):

@@ -1,8 +1,9 @@
 """Following a price series: with patience both ways, and never by a price that is not known."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -194,6 +195,27 @@ def test_times_without_an_offset_are_the_rigs() -> None:
     [point] = read("start,price\n2026-11-23 05:00,1", zone=ZoneInfo("Asia/Almaty"))
 
     assert point == (0, 1, "1")
+
+
+@pytest.mark.parametrize("minutes", [60, 30, 15])
+@pytest.mark.parametrize("day", ["2026-10-25", "2026-03-29"])
+def test_a_local_day_of_25_or_23_hours_is_read_in_order(day: str, minutes: int) -> None:
+    berlin = ZoneInfo("Europe/Berlin")
+    at = datetime.fromisoformat(day).replace(tzinfo=berlin).astimezone(UTC)
+    steps = [at]
+    while (at := at + timedelta(minutes=minutes)).astimezone(berlin).date().isoformat() == day:
+        steps.append(at)
+    shown = [
+        [f"{one.astimezone(berlin):%Y-%m-%d %H:%M}" for one in (step, end)]
+        for step, end in pairwise([*steps, at])
+    ]
+    text = "\n".join(["start,end,price", *(f"{a},{b},{n}" for n, (a, b) in enumerate(shown))])
+
+    found = series_in(text.encode(), SeriesForm(zone=berlin))
+
+    assert [point.start for point in found] == [step.timestamp() for step in steps]
+    assert [point.end - point.start for point in found] == [minutes * 60] * len(steps)
+    assert [int(point.price) for point in found] == list(range(len(steps)))
 
 
 def test_an_end_of_its_own_is_kept_and_nothing_is_said_of_the_time_behind_it() -> None:
