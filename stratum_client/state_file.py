@@ -75,7 +75,7 @@ class StateFile:
 
 
 async def append(path: Path, data: bytes) -> None:
-    """Return when ``data`` is on the disk behind what the file holds; raise OSError as `write`."""
+    """Return when ``data``, a line, is on the disk behind others; raise OSError as `write`."""
     try:
         async with asyncio.timeout(WRITE_WAIT):
             await asyncio.shield(_in_thread(partial(_append, path, data)))
@@ -106,9 +106,15 @@ def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
 
 
 def _append(path: Path, data: bytes) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _MODE)
+    """Add a line; what a kill or a full disk left of another one is not made longer by it."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, _MODE)
     try:
-        os.write(descriptor, data)
+        size = os.fstat(descriptor).st_size
+        is_torn = size and os.pread(descriptor, 1, size - 1) != b"\n"
+        whole = (b"\n" if is_torn else b"") + data
+        if os.write(descriptor, whole) < len(whole):
+            os.ftruncate(descriptor, size)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

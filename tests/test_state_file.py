@@ -113,6 +113,22 @@ def test_what_is_far_too_large_is_not_read(tmp_path: Path) -> None:
         file.read()
 
 
+async def test_a_line_that_a_full_disk_cuts_is_taken_back_and_one_cut_by_a_kill_is_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, write = tmp_path / "trail", os.write
+    path.write_bytes(b"one\ntw")
+
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:2]))
+        with pytest.raises(OSError, match="No space left"):
+            await append(path, b"three\n")
+    assert path.read_bytes() == b"one\ntw"
+    await append(path, b"three\n")
+
+    assert path.read_bytes() == b"one\ntw\nthree\n"
+
+
 async def test_what_is_appended_stands_behind_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "trail"
     await append(path, b"one\n")
