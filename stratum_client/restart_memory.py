@@ -156,7 +156,7 @@ class RestartMemory:
             return file.read()
         except OSError as error:
             self._tell_unreadable(file, error)
-            return None
+            return b""  # it is there
 
     def _tell_unreadable(self, file: Kept, error: OSError) -> None:
         problem = error.strerror or str(error)

@@ -11,6 +11,8 @@ from stratum_client.config_inrush import InrushConfig
 from stratum_client.config_schedule import WindowConfig
 from stratum_client.control.claims import Claim, Level, Limit
 from stratum_client.control.rests_file import leavings_in, marker_text
+from stratum_client.control.soft_restart import RestartRules
+from stratum_client.restart_memory import RestartMemory, left_in
 from tests.restart_rig import BOOT, Disk, Rig, disk, order, site_config
 from tests.virtual_time import LoopClock
 
@@ -431,6 +433,19 @@ async def test_damaged_leavings_are_put_aside_and_taken_for_those_of_boards_just
         await asyncio.sleep(1000)
     assert len(rig.log.named("rests.damaged")) == 1
     assert rig.boards["a"].starts == pytest.approx([217.0])
+
+
+@pytest.mark.virtual_time
+async def test_a_mark_that_cannot_be_read_is_taken_for_one_of_another_boot(tmp_path: Path) -> None:
+    (tmp_path / "running.json").mkdir()
+    rig = Rig(CONFIG, "a", disk=None)
+    rests = RestartMemory(left_in(tmp_path), boot=BOOT, clock=rig.clock, log=rig.log)
+
+    begun = rests.beginning(RestartRules(), Random(1))
+
+    assert begun.unseen is not None
+    assert len(rig.log.named("power.lost")) == 1
+    assert rig.log.named("rests.unreadable")[0]["error"] == "Is a directory"
 
 
 @pytest.mark.virtual_time
