@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from drivers.brown_out import Ceiling
+from drivers.due_nonces import DueNonces
 
 SHARE = 0.5
 """The part of the nominal rate below which something is wrong."""
@@ -60,25 +61,22 @@ class YieldWatch:
         self.ceiling: Ceiling | None = None
         self.findings = 0
         self._steps: Iterator[Step] = iter(Step)
-        self._last: float | None = None
-        self._pace = 0.0
+        self._due = DueNonces()
+        self._found = 0
         self._nonces = 0
         self._found_wanting_at = -math.inf
-        self._begin()
 
     def expect(self, now: float, nonces_per_second: float, nonces: int) -> None:
         """Expect that many nonces a second from now on; ``nonces`` were found in all so far."""
-        if self._last is not None and self._pace:
-            self._expected += self._pace * (now - self._last)
-            self._seconds += now - self._last
+        if self._due.expect(now, nonces_per_second):
             self._found += nonces - self._nonces
-        self._last, self._pace, self._nonces = now, nonces_per_second, nonces
+        self._nonces = nonces
 
     def due(self, mhz: float) -> Finding | None:
         """Return what is wrong at the end of a window, if anything; ``mhz`` is what it runs at."""
-        if not self.settings.is_on or self._seconds < self.settings.window:
+        if not self.settings.is_on or self._due.seconds < self.settings.window:
             return None
-        expected, found, now = self._expected, self._found, self._last or 0.0
+        expected, found, now = self._due.count, self._found, self._due.told_at or 0.0
         if math.exp(-SHARE * expected) > CHANCE:  # even nothing at all would prove nothing
             return None
         self._begin()
@@ -92,7 +90,7 @@ class YieldWatch:
     def start_over(self) -> None:
         """Begin a new window: the device starts anew, or runs at another frequency."""
         self._begin()
-        self._last, self._pace = None, 0.0
+        self._due.pause()
 
     def forget(self) -> None:
         """Lift the limit and begin with the first step again: the frequency was set anew."""
@@ -101,7 +99,8 @@ class YieldWatch:
         self.start_over()
 
     def _begin(self) -> None:
-        self._expected, self._seconds, self._found = 0.0, 0.0, 0
+        self._due.clear()
+        self._found = 0
 
     def _finding(self, expected: float, found: int, mhz: float) -> Finding | None:
         step = next(self._steps, None)

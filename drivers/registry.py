@@ -11,6 +11,7 @@ from functools import cache
 from typing import cast
 
 from drivers.api import Driver, PortInfo
+from drivers.emulation import EMULATED
 from drivers.errors import DriverError, UnknownDriverError
 
 BUILT_IN: dict[str, str] = {"cpu": "drivers.cpu.device:DRIVER"}
@@ -21,9 +22,6 @@ FAMILIES: tuple[str, ...] = ("drivers.bm13xx.driver:DRIVERS", "drivers.icarus.dr
 
 So a new chip or board of a family needs its line in the family's own table, and none here.
 """
-
-EMULATED = "emulated:"
-"""What stands before a driver's name to have its hardware emulated in this process."""
 
 GROUP = "stratum_client.drivers"
 """Entry-point group in which other packages name their drivers."""

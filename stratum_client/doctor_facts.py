@@ -22,8 +22,8 @@ from typing import ClassVar
 
 from drivers import registry, usb_discovery
 from drivers.api import PortInfo
+from drivers.emulation import EMULATED
 from drivers.errors import DriverError
-from drivers.registry import EMULATED
 from drivers.transports.bridges.detect import BridgeKind, kind_of
 from drivers.transports.port_holders import holders_of
 from drivers.transports.port_paths import usb_path

@@ -20,11 +20,13 @@ SANS_IO = {
     "accepted_telling",
     *("pool_health", "pool_roles", "quota", "pool_plan", "pool_watcher", "config_work"),
     *("drivers.api", "drivers.header", "drivers.errors"),
-    *("drivers.brown_out", "drivers.supply_watch", "drivers.low_yield"),
+    *("drivers.brown_out", "drivers.supply_watch", "drivers.low_yield", "drivers.due_nonces"),
+    *("drivers.settings_reader", "drivers.watch_settings"),
 }
 SANS_IO_STEMS = {"frames", "chain", "emulated", "chip", "pll"}
 COMMON_GROUND = {"api", "header", "errors", "hashing", "transports", "peripherals"} | {
-    *("brown_out", "supply_watch", "low_yield")
+    *("brown_out", "supply_watch", "low_yield", "due_nonces"),
+    *("settings_reader", "watch_settings", "emulation"),
 }
 SETTLED_LAYERS = [
     {"cli", "__main__"},

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from drivers.api import PortInfo
 from drivers.bm13xx.chip import ChipSpec
 from drivers.bm13xx.controls import Wiring
 from drivers.bm13xx.power_model import PowerModel
@@ -15,7 +16,7 @@ from drivers.peripherals.thermal_guard import ThrottleSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsbIdentity:
-    """How a board shows itself on USB; the product is compared without case.
+    """How a board or stick shows itself on USB; the product is compared without case.
 
     ``score`` is how sure such a match is: firmware shared by several boards tells little.
     """
@@ -25,6 +26,13 @@ class UsbIdentity:
     manufacturer: str
     product: str
     score: int
+
+    def match(self, port: PortInfo) -> int:
+        """Return the score if ids and strings of ``port`` are these, else 0."""
+        is_bridge = (self.vid, self.pid) == (port.vid, port.pid)
+        is_ours = self.manufacturer == port.manufacturer
+        is_this = self.product.casefold() == port.product.casefold()
+        return self.score if is_bridge and is_ours and is_this else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

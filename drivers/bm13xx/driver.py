@@ -29,15 +29,15 @@ from drivers.bm13xx.settings import (
 )
 from drivers.bm13xx.stick import Stick
 from drivers.bm13xx.stick_board import StickBoard
+from drivers.bm13xx.stick_port import stick_port
 from drivers.bm13xx.sticks.table import GUARDED_STICKS, STICKS
 from drivers.brown_out import SupplyMemory
+from drivers.emulation import EmulatedDriver, emulation_at
 from drivers.errors import SettingError
 from drivers.transports.bridge_ports import BridgePort, bridge_port
 from drivers.transports.port_paths import is_place, power_place, tty_paths
 from drivers.transports.tap import tapped
-from drivers.transports.ways import TTY, port_by_way, wanted_way
 
-EMULATED = "emulated:"
 FAMILY = "bm13xx"
 
 
@@ -86,7 +86,7 @@ class BareChainDriver:
         )
         return Bm13xxDevice(self.chip, live, context, tapped(ports, context))
 
-    def emulated(self) -> "EmulatedDriver":
+    def emulated(self) -> EmulatedDriver:
         """Return the driver of such chips emulated in this process."""
         return EmulatedDriver(self)
 
@@ -107,13 +107,8 @@ class BoardDriver:
 
     def match(self, port: PortInfo) -> int:
         """Return how sure the strings that a board shows on USB make us; 0 for a stranger."""
-        usb = self.board.usb
-        if usb is None or (usb.vid, usb.pid) != (port.vid, port.pid):
-            return 0
-        is_ours = usb.manufacturer == port.manufacturer
-        is_this = usb.product.casefold() == port.product.casefold()
         has_all = len(tty_paths(port)) == self.board.ports
-        return usb.score if is_ours and is_this and has_all else 0
+        return self.board.usb.match(port) if self.board.usb and has_all else 0
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
@@ -137,7 +132,7 @@ class BoardDriver:
         board = GuardedBoard(self.board, live.board, controls, context, mhz=mhz)
         return Bm13xxDevice(self.chip, live, context, ports, board)
 
-    def emulated(self) -> "EmulatedDriver | None":
+    def emulated(self) -> EmulatedDriver | None:
         """Return the driver of such boards emulated in this process, None where there is none."""
         from drivers.bm13xx.emulated_plug import can_emulate  # noqa: PLC0415 - rarely needed
 
@@ -208,7 +203,7 @@ class StickDriver:
         board = StickBoard(self.stick, port, context.log, mhz=live.chain.frequency)
         return Bm13xxDevice(self.chip, live, context, port, board, supply)
 
-    def emulated(self) -> "EmulatedDriver":
+    def emulated(self) -> EmulatedDriver:
         """Return the driver of such a stick emulated in this process."""
         return EmulatedDriver(self)
 
@@ -233,43 +228,18 @@ class StickDriver:
         self, port: PortInfo, settings: Mapping[str, object], context: Context
     ) -> tuple[BridgePort, Mapping[str, object]]:
         """Return the port by the way wanted, and the settings that are the driver's own."""
-        way = wanted_way(self.name, settings)
-        if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
-            from drivers.bm13xx.emulated_usb_plug import stick_in  # noqa: PLC0415 - rarely needed
-
-            if way == TTY:
-                raise SettingError(self.name, "via", "an emulated stick has no tty")
-            return stick_in(port.paths[0].removeprefix(EMULATED), settings, context.random)
-        return port_by_way(self.name, port, way), settings
-
-
-class EmulatedDriver:
-    """Makes devices of another driver on emulated ports, so that nothing need be plugged in."""
-
-    def __init__(self, driver: Driver) -> None:
-        self.name = f"{EMULATED}{driver.name}"
-        self._driver = driver
-
-    def match(self, port: PortInfo) -> int:  # noqa: ARG002 - none is ever ours
-        """Return 0: an emulated device is not plugged in."""
-        return 0
-
-    def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
-        """Return a device, not yet running; raise SettingError for a setting it cannot take."""
-        if port.paths:
-            raise SettingError(self.name, "port", f"there is none, not {port.name!r}")
-        return self._driver.open(PortInfo(paths=(self.name,)), settings, context)
+        return stick_port(self.name, port, settings, random=context.random)
 
 
 def _ports_of(
     driver: str, port: PortInfo, settings: Mapping[str, object], context: Context, *, count: int
 ) -> tuple[Ports, Mapping[str, object]]:
     """Return the ports that ``port`` names, and the settings that are the driver's own."""
-    if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
+    emulated = emulation_at(port)
+    if emulated is not None:
         from drivers.bm13xx.emulated_plug import plugged_in  # noqa: PLC0415 - rarely needed
 
-        name = port.paths[0].removeprefix(EMULATED)
-        return plugged_in(name, settings, context.random, ports=count)
+        return plugged_in(emulated, settings, context.random, ports=count)
     paths = tty_paths(port) or port.paths
     if len(paths) != count:
         form = "+".join(("DATA_PORT", "CONTROL_PORT")[:count])

@@ -1,7 +1,6 @@
 """The drivers of sticks with telemetry: guarded as boards are, reached as sticks are."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from drivers.api import Context, Device, PortInfo, Product
 from drivers.bm13xx.board import Board
@@ -12,25 +11,22 @@ from drivers.bm13xx.either_chip import EitherChipDevice
 from drivers.bm13xx.guarded_board import GuardedBoard
 from drivers.bm13xx.resting import board_off
 from drivers.bm13xx.settings import (
-    AUTO,
     CHANGEABLE,
     VOLTAGE,
     BoardSettings,
     LiveSettings,
     board_settings,
 )
+from drivers.bm13xx.stick_port import stick_port
 from drivers.brown_out import SupplyMemory
+from drivers.emulation import EmulatedDriver
 from drivers.errors import SettingError
+from drivers.settings_reader import AUTO
 from drivers.transports.bridge_ports import BridgePort
 from drivers.transports.bridges.bridge import DTR
 from drivers.transports.port_paths import power_place
 from drivers.transports.tap import tapped
-from drivers.transports.ways import SETTING, TTY, port_by_way, wanted_way
 
-if TYPE_CHECKING:
-    from drivers.bm13xx.driver import EmulatedDriver
-
-EMULATED = "emulated:"
 FAMILY = "bm13xx"
 PORTS = 2
 """UARTs of the bridge: that of the chips, and that of the micro."""
@@ -55,12 +51,7 @@ class GuardedStickDriver:
 
     def match(self, port: PortInfo) -> int:
         """Return how sure the strings that a stick shows on USB make us; 0 for a stranger."""
-        usb = self.board.usb
-        if usb is None or (usb.vid, usb.pid) != (port.vid, port.pid):
-            return 0
-        is_ours = usb.manufacturer == port.manufacturer
-        is_this = usb.product.casefold() == port.product.casefold()
-        return usb.score if is_ours and is_this else 0
+        return self.board.usb.match(port) if self.board.usb else 0
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
@@ -93,10 +84,8 @@ class GuardedStickDriver:
             chips, lambda chip: Bm13xxDevice(chip, live, context, port, board, supply), context.log
         )
 
-    def emulated(self) -> "EmulatedDriver":
+    def emulated(self) -> EmulatedDriver:
         """Return the driver of such a stick emulated in this process."""
-        from drivers.bm13xx.driver import EmulatedDriver  # noqa: PLC0415 - it imports this module
-
         return EmulatedDriver(self)
 
     async def safe_off(
@@ -120,14 +109,7 @@ class GuardedStickDriver:
         self, port: PortInfo, settings: Mapping[str, object], context: Context
     ) -> tuple[BridgePort, Mapping[str, object]]:
         """Return the port by the way wanted, and the settings that are the driver's own."""
-        way = wanted_way(self.name, settings)
-        if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
-            from drivers.bm13xx.emulated_usb_plug import stick_in  # noqa: PLC0415 - rarely needed
-
-            if way == TTY:
-                raise SettingError(self.name, SETTING, "an emulated stick has no tty")
-            return stick_in(port.paths[0].removeprefix(EMULATED), settings, context.random)
-        return port_by_way(self.name, port, way, count=PORTS, lines=DTR), settings
+        return stick_port(self.name, port, settings, random=context.random, count=PORTS, lines=DTR)
 
     def _chips(self, settings: BoardSettings) -> tuple[ChipSpec, ...]:
         """Return the chip models there may be, the usual one first, or that of the settings."""

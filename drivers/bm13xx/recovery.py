@@ -5,6 +5,7 @@ Source of the order: kanoi cgminer driver-gekko.c (jobs again, frequency again, 
 
 from enum import Enum
 
+from drivers.due_nonces import DueNonces
 from drivers.errors import DriverError
 
 PATIENCE = 20.0
@@ -61,29 +62,28 @@ class Watchdog:
 
     def __init__(self) -> None:
         self.tried: dict[Stage, int] = dict.fromkeys(Stage, 0)
-        self.overdue = 0.0
-        self._seconds = 0.0
-        self._last: float | None = None
-        self._pace = 0.0
+        self._due = DueNonces()
         self._stages = iter(Stage)
         self._valid = 0
         self._is_proven = True
 
+    @property
+    def overdue(self) -> float:
+        """Return how many nonces are overdue."""
+        return self._due.count
+
     def brought_up(self) -> None:
         """Be impatient until the first valid nonce: the chips were brought up, perhaps in vain."""
-        self.overdue = self._seconds = 0.0
+        self._due.clear()
         self._is_proven = False
 
     def expect(self, now: float, nonces_per_second: float) -> None:
         """Expect that many valid nonces from now on, 0 for none."""
-        if self._last is not None and self._pace:
-            self.overdue += self._pace * (now - self._last)
-            self._seconds += now - self._last
-        self._last, self._pace = now, nonces_per_second
+        self._due.expect(now, nonces_per_second)
 
     def found(self) -> None:
         """Take note of a valid nonce."""
-        self.overdue = self._seconds = 0.0
+        self._due.clear()
         self._is_proven = True
         self._valid += 1
         if self._valid == WELL_AFTER:
@@ -94,19 +94,19 @@ class Watchdog:
         patience, seconds = PATIENCE, LEAST_SECONDS
         if not self._is_proven:
             patience, seconds = UNPROVEN_PATIENCE, UNPROVEN_SECONDS
-        if self.overdue < patience or self._seconds < seconds:
+        if self.overdue < patience or self._due.seconds < seconds:
             return None
         stage = self._next_stage()
         self.tried[stage] += 1
         self._valid = 0
         if stage is not Stage.GIVE_UP:
-            self.overdue = self._seconds = 0.0
+            self._due.clear()
         return stage
 
     def start_over(self) -> None:
         """Begin with the first step again: the device is run anew."""
-        self.overdue = self._seconds = 0.0
-        self._last, self._pace = None, 0.0
+        self._due.clear()
+        self._due.pause()
         self._stages, self._valid = iter(Stage), 0
 
     def _next_stage(self) -> Stage:

@@ -42,13 +42,5 @@ class Stick:
     is_bus_powered: bool = True
 
     def match(self, port: PortInfo) -> int:
-        """Return how sure the strings of ``port`` make us; 0 without them: ids are shared.
-
-        The manufacturer is compared exactly, the product without case.
-        """
-        for usb in self.usb:
-            is_bridge = (usb.vid, usb.pid) == (port.vid, port.pid)
-            is_ours = usb.manufacturer == port.manufacturer
-            if is_bridge and is_ours and usb.product.casefold() == port.product.casefold():
-                return usb.score
-        return 0
+        """Return how sure the strings of ``port`` make us; 0 without them: ids are shared."""
+        return next(filter(None, (usb.match(port) for usb in self.usb)), 0)

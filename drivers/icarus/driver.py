@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from drivers.api import Context, Device, PortInfo, Product
 from drivers.brown_out import SupplyMemory
+from drivers.emulation import EmulatedDriver, emulation_at
 from drivers.errors import SettingError
 from drivers.icarus.device import IcarusDevice
 from drivers.icarus.model import Model
@@ -14,8 +15,6 @@ from drivers.icarus.settings import parsed
 from drivers.transports.port_paths import power_place
 from drivers.transports.tap import tapped
 from drivers.transports.ways import SETTING, TTY, port_by_way, wanted_way
-
-EMULATED = "emulated:"
 
 
 class IcarusDriver:
@@ -36,14 +35,13 @@ class IcarusDriver:
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""
-        way = wanted_way(self.name, settings)
-        if len(port.paths) == 1 and port.paths[0].startswith(EMULATED):
-            name = port.paths[0].removeprefix(EMULATED)
-            if way == TTY:
-                raise SettingError(self.name, SETTING, "an emulated device has no tty")
-            return self._open_emulated(name, settings, context)
-        ports = port_by_way(self.name, port, way)
-        return self.on_ports(ports, settings, context, context.supplies.of(power_place(port)))
+        way, emulated = wanted_way(self.name, settings), emulation_at(port)
+        if emulated is None:
+            ports = port_by_way(self.name, port, way)
+            return self.on_ports(ports, settings, context, context.supplies.of(power_place(port)))
+        if way == TTY:
+            raise SettingError(self.name, SETTING, "an emulated device has no tty")
+        return self._open_emulated(emulated, settings, context)
 
     def on_ports(
         self,
@@ -59,7 +57,7 @@ class IcarusDriver:
         own = parsed(self.name, settings, self.model)
         return IcarusDevice(self.model, own, context, tapped(ports, context), supply)
 
-    def emulated(self) -> "EmulatedDriver":
+    def emulated(self) -> EmulatedDriver:
         """Return the driver of such a device emulated in this process."""
         return EmulatedDriver(self)
 
@@ -70,25 +68,6 @@ class IcarusDriver:
 
         ports, left = stick_in(name, settings, context.random)
         return self.on_ports(ports, left, context)
-
-
-class EmulatedDriver:
-    """Makes devices of another driver on an emulated port, so that nothing need be plugged in."""
-
-    def __init__(self, driver: IcarusDriver) -> None:
-        self.name = f"{EMULATED}{driver.name}"
-        self.product = driver.product
-        self._driver = driver
-
-    def match(self, port: PortInfo) -> int:  # noqa: ARG002 - none is ever ours
-        """Return 0: an emulated device is not plugged in."""
-        return 0
-
-    def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
-        """Return a device, not yet running; raise SettingError for a setting it cannot take."""
-        if port.paths:
-            raise SettingError(self.name, "port", f"there is none, not {port.name!r}")
-        return self._driver.open(PortInfo(paths=(self.name,)), settings, context)
 
 
 DRIVERS: Mapping[str, IcarusDriver] = MappingProxyType(

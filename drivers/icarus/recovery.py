@@ -5,6 +5,7 @@ Source of the measure: kanoi/cgminer, driver-icarus.c (nothing for 30 full range
 
 from enum import Enum
 
+from drivers.due_nonces import DueNonces
 from drivers.errors import DriverError
 
 LEAST_SECONDS = 5.0
@@ -43,37 +44,36 @@ class Watchdog:
 
     def __init__(self) -> None:
         self.tried: dict[Stage, int] = dict.fromkeys(Stage, 0)
-        self.overdue = 0.0
-        self._seconds = 0.0
-        self._last: float | None = None
-        self._pace = 0.0
+        self._due = DueNonces()
         self._stages = iter(Stage)
         self._next = next(self._stages)
 
+    @property
+    def overdue(self) -> float:
+        """Return how many nonces are overdue."""
+        return self._due.count
+
     def expect(self, now: float, nonces_per_second: float) -> None:
         """Expect that many valid nonces from now on, 0 for none."""
-        if self._last is not None and self._pace:
-            self.overdue += self._pace * (now - self._last)
-            self._seconds += now - self._last
-        self._last, self._pace = now, nonces_per_second
+        self._due.expect(now, nonces_per_second)
 
     def found(self) -> None:
         """Take note of a valid nonce: all is well."""
-        self.overdue = self._seconds = 0.0
+        self._due.clear()
         self._stages = iter(Stage)
         self._next = next(self._stages)
 
     def due(self) -> Stage | None:
         """Return the step to be taken now, if any; each is returned once."""
         stage = self._next
-        if self.overdue < _OVERDUE[stage] or self._seconds < LEAST_SECONDS:
+        if self.overdue < _OVERDUE[stage] or self._due.seconds < LEAST_SECONDS:
             return None
         self.tried[stage] += 1
-        self._seconds = 0.0
+        self._due.seconds = 0.0
         self._next = next(self._stages, Stage.GIVE_UP)
         return stage
 
     def start_over(self) -> None:
         """Begin with the first step again: the device is run anew."""
         self.found()
-        self._last, self._pace = None, 0.0
+        self._due.pause()

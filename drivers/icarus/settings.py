@@ -1,29 +1,17 @@
 """The settings of Icarus-class drivers, and what each may be; numbers may come as text."""
 
-import difflib
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from drivers.brown_out import LONGEST_RETRY, SupplySettings
-from drivers.errors import SettingError
+from drivers.brown_out import SupplySettings
 from drivers.icarus.model import Model
 from drivers.icarus.timing import TimingMode
 from drivers.low_yield import YieldSettings
+from drivers.settings_reader import AUTO, SettingsReader, number_in
 from drivers.transports import ways
-
-AUTO, ON, OFF = "auto", "on", "off"
+from drivers.watch_settings import SUPPLY, YIELD, YIELD_STEP, supply_settings, yield_settings
 
 _LONGEST_WORK = 3600.0
-_STEP = 6.25, 200.0, "MHz"
-_YIELD = ("low_yield", "low_yield_window", "low_yield_step")
-_SUPPLY = (
-    "brown_out",
-    "brown_out_window",
-    "brown_out_losses",
-    "brown_out_step",
-    "brown_out_retry",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,47 +45,24 @@ class IcarusSettings:
 
 def parsed(driver: str, settings: Mapping[str, object], model: Model) -> IcarusSettings:
     """Return the settings of a ``model``; raise SettingError for one that it cannot take."""
-    reader = _Reader(driver, settings, known_settings(model))
-    mode, seconds_per_hash = reader.timing()
-    division = reader.division(model)
-    scale = reader.number("scale", 1e-12, 1.0, default=1.0) or 1.0
+    reader = SettingsReader(driver, settings, known_settings(model))
+    mode, seconds_per_hash = _timing(reader)
+    division = _division(reader, model)
+    scale = reader.number("scale", 1e-12, 1.0, default=1.0)
     return IcarusSettings(
-        frequency=reader.frequency(model),
-        voltage=reader.voltage(model),
-        baud_rate=reader.choice("baud_rate", model.baud_rates, model.baud_rates[0]),
+        frequency=_frequency(reader, model),
+        voltage=_voltage(reader, model),
+        baud_rate=_choice(reader, "baud_rate", model.baud_rates, model.baud_rates[0]),
         timing=mode,
         seconds_per_hash=seconds_per_hash,
-        work_time=reader.number("work_time", 0.01, _LONGEST_WORK, "s"),
+        work_time=reader.optional("work_time", 0.01, _LONGEST_WORK, "s"),
         work_division=division,
-        engines=reader.engines(division),
-        max_temperature=reader.max_temperature(model),
+        engines=_engines(reader, division),
+        max_temperature=_max_temperature(reader, model),
         scale=scale,
-        ticket=reader.number("ticket", 1e-12, 1.0, default=scale) or scale,
-        supply=_supply(reader, model) if model.is_bus_powered else SupplySettings(),
-        yields=_yields(reader, model, scale),
-    )
-
-
-def _supply(reader: "_Reader", model: Model) -> SupplySettings:
-    usual = SupplySettings()
-    return SupplySettings(
-        is_on=reader.switch("brown_out", default=True),
-        window=reader.needed("brown_out_window", 0.1, 600.0, "s", usual.window),
-        losses=reader.whole("brown_out_losses", 2, 20, usual.losses),
-        step=reader.needed("brown_out_step", *_STEP, usual.step),
-        retry=reader.needed("brown_out_retry", 1.0, LONGEST_RETRY, "s", usual.retry),
-        floor=model.clocks.lowest if model.clocks else 0.0,
-    )
-
-
-def _yields(reader: "_Reader", model: Model, scale: float) -> YieldSettings:
-    usual = YieldSettings()
-    return YieldSettings(
-        # an emulated device is as slow as the machine is that hashes for it
-        is_on=reader.switch("low_yield", default=scale == 1),
-        window=reader.needed("low_yield_window", 1.0, 86_400.0, "s", usual.window),
-        step=reader.needed("low_yield_step", *_STEP, usual.step),
-        floor=model.clocks.lowest if model.clocks else 0.0,
+        ticket=reader.number("ticket", 1e-12, 1.0, default=scale),
+        supply=_supply(reader, model),
+        yields=yield_settings(reader, scale=scale, floor=_slowest(model)),
     )
 
 
@@ -112,9 +77,9 @@ def known_settings(model: Model) -> tuple[str, ...]:
         "work_division": len(model.divisions) > 1,
         "engines": len(model.divisions) > 1,
         "max_temperature": model.most_degrees is not None,
-        **dict.fromkeys(_SUPPLY, model.is_bus_powered),
-        **dict.fromkeys(_YIELD, True),
-        "low_yield_step": model.clocks is not None,
+        **dict.fromkeys(SUPPLY, model.is_bus_powered),
+        **dict.fromkeys(YIELD, True),
+        YIELD_STEP: model.clocks is not None,
         ways.SETTING: True,
         "scale": True,
         "ticket": True,
@@ -122,102 +87,65 @@ def known_settings(model: Model) -> tuple[str, ...]:
     return tuple(name for name, is_taken in wanted.items() if is_taken)
 
 
-class _Reader:
-    """Takes settings one by one and says what is wrong with them."""
-
-    def __init__(self, driver: str, settings: Mapping[str, object], known: Sequence[str]) -> None:
-        self._driver = driver
-        self._settings = settings
-        for name in settings:
-            if name not in known:
-                close = difflib.get_close_matches(name, known, n=1)
-                hint = f"did you mean {close[0]}? " if close else ""
-                problem = f"unknown; {hint}allowed are {', '.join(known)}"
-                raise SettingError(driver, name, problem)
-
-    def frequency(self, model: Model) -> float | None:
-        clocks = model.clocks
-        if clocks is None:
-            return model.fixed_mhz
-        return self.number("frequency", clocks.lowest, clocks.highest, "MHz", clocks.default)
-
-    def voltage(self, model: Model) -> float | None:
-        if model.voltage is None:
-            return None
-        low, high = model.voltage.lowest, model.voltage.highest
-        return self.number("voltage", low, high, "V", model.voltage.default)
-
-    def max_temperature(self, model: Model) -> float | None:
-        if model.most_degrees is None:
-            return None
-        most = model.most_degrees
-        return self.number("max_temperature", 30.0, most, "degrees", most)
-
-    def timing(self) -> tuple[TimingMode, float | None]:
-        given = self._settings.get("timing", TimingMode.DEFAULT.value)
-        measured = {mode.value: mode for mode in TimingMode if mode is not TimingMode.VALUE}
-        if isinstance(given, str) and given.strip().casefold() in measured:
-            return measured[given.strip().casefold()], None
-        nanoseconds = _number(given)
-        if not 1e-3 <= nanoseconds <= 1e6:
-            problem = f"must be default, short, long or nanoseconds per hash, not {given!r}"
-            raise SettingError(self._driver, "timing", problem)
-        return TimingMode.VALUE, nanoseconds * 1e-9
-
-    def division(self, model: Model) -> int | None:
-        if self._settings.get("work_division") == AUTO:
-            return None
-        return self.choice("work_division", model.divisions, model.work_division)
-
-    def engines(self, division: int | None) -> int | None:
-        most = division or 8
-        is_given = self.number("engines", 1, most) is not None
-        return self.whole("engines", 1, most, 1) if is_given else None
-
-    def whole(self, name: str, low: int, high: int, default: int) -> int:
-        value = self.needed(name, low, high, "", default)
-        if value != int(value):
-            raise SettingError(self._driver, name, f"must be a whole number, not {value}")
-        return int(value)
-
-    def switch(self, name: str, *, default: bool) -> bool:
-        given = self._settings.get(name, AUTO)
-        value = {AUTO: default, ON: True, OFF: False}.get(str(given))
-        if value is None:
-            problem = f"must be {AUTO}, {ON} or {OFF}, not {given!r}"
-            raise SettingError(self._driver, name, problem)
-        return value
-
-    def needed(self, name: str, low: float, high: float, unit: str, default: float) -> float:
-        value = self.number(name, low, high, unit)
-        return default if value is None else value
-
-    def choice(self, name: str, choices: Sequence[int], default: int) -> int:
-        given = self._settings.get(name, default)
-        if _number(given) not in choices:
-            problem = f"must be {' or '.join(map(str, choices))}, not {given!r}"
-            raise SettingError(self._driver, name, problem)
-        return int(_number(given))
-
-    def number(
-        self, name: str, low: float, high: float, unit: str = "", default: float | None = None
-    ) -> float | None:
-        given = self._settings.get(name, AUTO)
-        if given == AUTO:
-            return default
-        value = _number(given)
-        if not low <= value <= high:
-            shown = f" {unit}" if unit else ""
-            problem = f"must be {low:g} to {high:g}{shown}, not {given!r}"
-            raise SettingError(self._driver, name, problem)
-        return value
+def _supply(reader: SettingsReader, model: Model) -> SupplySettings:
+    if not model.is_bus_powered:
+        return SupplySettings()
+    return supply_settings(reader, is_bus_powered=True, floor=_slowest(model))
 
 
-def _number(given: object) -> float:
-    """Return a number, or text that holds one; not-a-number for all else."""
-    if not isinstance(given, (int, float, str)) or isinstance(given, bool):
-        return math.nan
-    try:
-        return float(given)
-    except (ValueError, OverflowError):
-        return math.nan
+def _slowest(model: Model) -> float:
+    """Return MHz below which nothing goes."""
+    return model.clocks.lowest if model.clocks else 0.0
+
+
+def _frequency(reader: SettingsReader, model: Model) -> float | None:
+    clocks = model.clocks
+    if clocks is None:
+        return model.fixed_mhz
+    mhz = reader.optional("frequency", clocks.lowest, clocks.highest, "MHz")
+    return clocks.default if mhz is None else mhz
+
+
+def _voltage(reader: SettingsReader, model: Model) -> float | None:
+    volts = model.voltage
+    if volts is None:
+        return None
+    return reader.number("voltage", volts.lowest, volts.highest, "V", default=volts.default)
+
+
+def _max_temperature(reader: SettingsReader, model: Model) -> float | None:
+    most = model.most_degrees
+    if most is None:
+        return None
+    return reader.number("max_temperature", 30.0, most, "degrees", default=most)
+
+
+def _timing(reader: SettingsReader) -> tuple[TimingMode, float | None]:
+    given = reader.given("timing", TimingMode.DEFAULT.value)
+    measured = {mode.value: mode for mode in TimingMode if mode is not TimingMode.VALUE}
+    if isinstance(given, str) and given.strip().casefold() in measured:
+        return measured[given.strip().casefold()], None
+    nanoseconds = number_in(given)
+    if not 1e-3 <= nanoseconds <= 1e6:
+        problem = f"must be default, short, long or nanoseconds per hash, not {given!r}"
+        raise reader.problem("timing", problem)
+    return TimingMode.VALUE, nanoseconds * 1e-9
+
+
+def _division(reader: SettingsReader, model: Model) -> int | None:
+    if reader.given("work_division", model.work_division) == AUTO:
+        return None
+    return _choice(reader, "work_division", model.divisions, model.work_division)
+
+
+def _engines(reader: SettingsReader, division: int | None) -> int | None:
+    most = division or 8
+    return reader.whole("engines", 1, most, default=1) if reader.is_given("engines") else None
+
+
+def _choice(reader: SettingsReader, name: str, choices: Sequence[int], default: int) -> int:
+    given = reader.given(name, default)
+    if number_in(given) not in choices:
+        problem = f"must be {' or '.join(map(str, choices))}, not {given!r}"
+        raise reader.problem(name, problem)
+    return int(number_in(given))
