@@ -128,6 +128,21 @@ async def test_orders_sent_while_the_rig_is_away_are_kept_for_it(tmp_path: Path)
     assert heard == [b"stop"]
 
 
+async def test_a_link_that_crashes_counts_as_lost(tmp_path: Path) -> None:
+    async with broker(tmp_path) as port, site_at(port) as site:
+        link = link_to(f"mqtt://127.0.0.1:{port}", RecordingLog())
+        link.subscribe("order", lambda _, payload: [][len(payload)], qos=1)
+        task = asyncio.create_task(link.run())
+        await until(lambda: link.is_connected)
+        assert link.lost_since is None
+        await site.client.publish("order", b"!", 1)
+        await asyncio.wait([task])
+
+    assert task.exception() is not None
+    assert (link.is_connected, link.lost_since is None) == (False, False)
+    assert "mistake" in link.problem
+
+
 async def test_a_login_that_is_refused_is_told_and_the_password_is_not(tmp_path: Path) -> None:
     log = RecordingLog()
     async with broker(tmp_path, "allow_anonymous false") as port:

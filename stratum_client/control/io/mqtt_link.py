@@ -156,6 +156,9 @@ class MqttLink:
                 await self._talk(library)
             except (library.MqttError, OSError, CaFileError, TimeoutError) as error:
                 self._lost(_in_words(error))
+            except Exception:
+                self._lost("it was left for a mistake of this program")
+                raise
             if self._clock.monotonic() - began > _STEADY_AFTER:
                 self._backoff.reset()
             await asyncio.sleep(self._backoff.next_pause())
