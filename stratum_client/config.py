@@ -27,6 +27,7 @@ from stratum_client.config_schedule import (
 )
 from stratum_client.config_tuning import TuningConfig
 from stratum_client.config_work import WorkConfig
+from stratum_client.http_url import secrets_in
 from stratum_client.pool_url import PoolUrl
 from stratum_client.proxy_url import ProxyUrl
 from stratum_client.setting_kinds import (
@@ -339,10 +340,16 @@ class Config:
         A proxy's user name is printed nowhere, but not hunted for: it may be a common word.
         """
         proxies = (self.network.proxy, *(pool.proxy for pool in self.pools))
-        logins = (proxy.password for proxy in proxies if isinstance(proxy, ProxyUrl))
-        spelt = (form for password in logins for form in (password, quote(password, safe="")))
-        meters = (self.power.meter, *(device.meter for device in self.devices))
+        given = (self.power.meter, *(device.meter for device in self.devices))
+        meters = tuple(meter for meter in given if meter)
         keys = (key.secret for key in self.curtail.keys)
-        plugs = (meter.password for meter in meters if meter)
-        found = (*(pool.password for pool in self.pools), *spelt, self.mqtt.password, *plugs, *keys)
+        logins = (
+            *(proxy.password for proxy in proxies if isinstance(proxy, ProxyUrl)),
+            *(meter.password for meter in meters),
+        )
+        spelt = (form for password in logins for form in (password, quote(password, safe="")))
+        urls = (self.price.url, *(meter.url for meter in meters))
+        asked = (word for url in urls for word in secrets_in(url))
+        pools = (pool.password for pool in self.pools)
+        found = (*pools, *spelt, self.mqtt.password, *asked, *keys)
         return tuple(dict.fromkeys(word for word in found if word not in {"", DEFAULT_PASSWORD}))

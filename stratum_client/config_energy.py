@@ -42,7 +42,12 @@ def _price(value: object) -> object:
 
 PRICE = Kind("a price, as in 11.20; below zero it is earned", _price)
 CURRENCY = text(r"[^\W\d_]{1,16}", 'the name of a currency, as in "KZT" or "EUR"')
-PAGE = Kind("the address of a page, as in https://prices.example/today.json", HTTP_URL.read)
+PAGE = Kind(
+    "the address of a page, as in https://prices.example/today.json",
+    HTTP_URL.read,
+    secret=True,
+    hint=HTTP_URL.hint,
+)
 KEY = text(r"[A-Za-z0-9_.-]{1,64}", "the name of a key or a column")
 
 
@@ -85,7 +90,7 @@ class PriceConfig:
     factor: Decimal = field(default=Decimal(1), metadata=read_as(PRICE))
     add: Decimal = field(default=Decimal(0), metadata=read_as(PRICE))
     file: Path | None = field(default=None, metadata=read_as(FILE))
-    url: str = field(default="", metadata=read_as(PAGE))
+    url: str = field(default="", repr=False, metadata=read_as(PAGE))
     rows: str = field(default="", metadata=read_as(JSON_PATH))
     start_key: str = field(default="start", metadata=read_as(KEY))
     end_key: str = field(default="end", metadata=read_as(KEY))

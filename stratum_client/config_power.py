@@ -3,9 +3,9 @@
 import re
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
 
 from stratum_client.config_inrush import InrushConfig
+from stratum_client.http_url import parse_http_url, place_of
 from stratum_client.setting_kinds import (
     LINE,
     SECRET,
@@ -40,18 +40,12 @@ def _watts(value: object) -> object:
 
 
 def _http_url(value: object) -> object:
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]{1,1024}", value):
+    if not isinstance(value, str):
         raise NotAllowedError
     try:
-        place = urlsplit(value)
-        is_whole = place.scheme in {"http", "https"} and place.hostname and place.port != 0
+        return parse_http_url(value)
     except ValueError as error:
-        raise NotAllowedError from error
-    if place.username or place.password:
-        raise ValueError("user and password go into keys of their own, not into the address")
-    if not is_whole or place.fragment:
-        raise NotAllowedError
-    return value
+        raise error if str(error) else NotAllowedError from error
 
 
 def _topic(value: object) -> object:
@@ -71,7 +65,9 @@ def _path(value: object) -> object:
 
 
 WATTS = Kind('a power with its unit, as in "1200W" or "1.2kW"', _watts)
-HTTP_URL = Kind("the address of a plug, as in http://192.168.1.50", _http_url)
+HTTP_URL = Kind(
+    "the address of a plug, as in http://192.168.1.50", _http_url, secret=True, hint=place_of
+)
 TOPIC = Kind("a topic of MQTT, as in tele/plug17/SENSOR", _topic)
 JSON_PATH = Kind('keys with dots between them, as in "ENERGY.Power"', _path)
 
@@ -85,7 +81,7 @@ class MeterConfig:
     """
 
     source: MeterSource = field(metadata=read_as(one_of("tasmota", "shelly", "http", "mqtt")))
-    url: str = field(default="", metadata=read_as(HTTP_URL))
+    url: str = field(default="", repr=False, metadata=read_as(HTTP_URL))
     topic: str = field(default="", metadata=read_as(TOPIC))
     path: str = field(default="", metadata=read_as(JSON_PATH))
     user: str = field(default="", metadata=read_as(LINE))

@@ -24,11 +24,13 @@ MOST = 100
 """Errors that are told; who has more has more to do than to read on."""
 
 _STAND_INS = {
-    "url": "stratum+tcp://stand-in.invalid:1",
     "user": "stand-in",
     "address": "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4",
     "hours": "00:00-24:00",
+    "secret": "sixteen-or-more-of-them",
 }
+_URLS = {"pool": "stratum+tcp://stand-in.invalid:1", "mqtt": "mqtt://stand-in.invalid"}
+_OTHER_URL = "http://stand-in.invalid"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,14 +111,17 @@ def _mend(document: dict[str, object], error: ConfigError) -> bool:
     missing = re.search(r"(?:^|: )(?:\w+, )*(?:\w+ or )?(\w+) is missing", error.problem)
     found = _at(document, error.keys)
     if missing and isinstance(found, dict):
-        return _fill(found, missing[1], error.keys)
+        return _fill(found, missing[1], error.keys) or _take_out(document, error.keys)
+    if above[-1:] == ["meter"] and last == "source":
+        return _take_out(document, tuple(above))  # nothing else of it can be judged
     if isinstance(table, dict) and above[-1:] == ["deadlines"] and last not in table:
         table.clear()  # it is its default that does not fit to the others
         return True
     if not isinstance(table, dict) or last not in table:
         return False
-    if last in _STAND_INS and table[last] != _STAND_INS[str(last)]:
-        table[last] = _STAND_INS[str(last)]
+    stand_in = _stand_in(error.keys, last)
+    if stand_in and table[last] != stand_in:
+        table[last] = stand_in
     else:
         del table[last]
         if error.keys[0] == "device" and not table.keys() & {"driver", "match", "port"}:
@@ -128,11 +133,25 @@ def _fill(table: dict[str, object], key: str, keys: KeyPath) -> bool:
     if keys[0] == "device" and len(keys) == 2:
         key, value = "driver", "cpu"
     else:
-        value = _STAND_INS.get(key, "")
+        value = _stand_in(keys, key)
     if not value or key in table:
         return False
     table[key] = value
     return True
+
+
+def _stand_in(keys: KeyPath, key: str | int) -> str:
+    """Return what may stand for ``key`` in the table of ``keys``; empty if nothing may."""
+    if key == "url":
+        return _URLS.get(str(keys[0]), _OTHER_URL)
+    return _STAND_INS.get(str(key), "")
+
+
+def _take_out(document: dict[str, object], keys: KeyPath) -> bool:
+    """Take out a table as a whole; of an array all tables, for the others' lines are counted."""
+    *above, last = keys if isinstance(keys[-1], str) else keys[:-1]
+    table = _at(document, tuple(above))
+    return isinstance(table, dict) and table.pop(last, None) is not None
 
 
 def _at(document: object, keys: KeyPath) -> object:

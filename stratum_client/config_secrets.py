@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 _LARGEST = 4096
+_LONGEST = 1024  # an address with a token in it; passwords are shorter
 _CREDENTIAL = "credential:"
 
 
@@ -82,6 +83,6 @@ def _checked(value: str, place: str) -> str:
         raise SecretError(f"{place} is empty")
     if "\n" in value:
         raise SecretError(f"{place} has more than one line")
-    if not value.isprintable() or len(value) > 256:
-        raise SecretError(f"{place} is not a text of up to 256 printable characters")
+    if not value.isprintable() or len(value) > _LONGEST:
+        raise SecretError(f"{place} is not a text of up to {_LONGEST} printable characters")
     return value

@@ -8,6 +8,7 @@ from stratum_client.config import DEFAULT_PASSWORD, Config
 from stratum_client.config_explain import NOT_SET, Explanation
 from stratum_client.config_file import Draft
 from stratum_client.config_reader import shown_path
+from stratum_client.http_url import NOT_SHOWN
 from stratum_client.setting_kinds import (
     FreeTable,
     Kind,
@@ -18,7 +19,7 @@ from stratum_client.setting_kinds import (
 )
 from stratum_client.toml_lines import KeyPath, lines_of
 
-DEFAULT, COMMAND_LINE, NOT_SHOWN = "default", "command line", "(not shown)"
+DEFAULT, COMMAND_LINE = "default", "command line"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +73,8 @@ class Settings:
 
     def _row(self, path: KeyPath, value: object, kind: Kind, default: object) -> Shown:
         origin = self._origin(path)
-        if kind.secret and value not in {None, DEFAULT_PASSWORD}:
-            text = NOT_SHOWN
+        if kind.secret and value not in {None, "", DEFAULT_PASSWORD}:
+            text = json.dumps(kind.hint(str(value))) if kind.hint else NOT_SHOWN
         elif isinstance(value, str):
             text = json.dumps(value, ensure_ascii=False) if value else NOT_SET
         elif origin not in {DEFAULT, COMMAND_LINE} and (raw := self._raw(path)) is not None:

@@ -29,14 +29,16 @@ class Kind:
     """One kind of value, in words (``allowed``) and as the function that reads it.
 
     ``read`` returns what the program works with; it raises NotAllowedError, or another ValueError
-    when it knows better what is wrong. A secret's value is shown nowhere. ``source`` is what names
-    the place of a secret instead of holding it: ``_file`` or ``_env``.
+    when it knows better what is wrong. A secret's value is shown nowhere; ``hint`` returns what may
+    be known of it. ``source`` is what names the place of a secret instead of holding it: ``_file``
+    or ``_env``.
     """
 
     allowed: str
     read: Callable[[object], object]
     secret: bool = False
     source: str = ""
+    hint: Callable[[str], str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ def read(text: str) -> Config:
         "POOL_PROXY": "socks5://a:1",
         "NETWORK_PROXY": "socks5://b:1",
         "PLUG_PASSWORD": "p",
+        "PLUG_URL": "http://plug",
+        "PRICE_URL": "http://prices.example/?key=abc",
         "MQTT_PASSWORD": "p",
         "NIGHT_DESK_SECRET": "sixteen characters",
     }
@@ -110,6 +112,8 @@ def test_each_possibility_of_the_example_can_be_switched_on(
     (tmp_path / "mqtt").write_text("secret")
     (tmp_path / "grid").write_text("a long shared secret")
     (tmp_path / "proxy").write_text("socks5://c:1\n")
+    (tmp_path / "plug-url").write_text("http://plug/?key=abc\n")
+    (tmp_path / "price-url").write_text("http://prices.example/?key=abc\n")
     lines = EXAMPLE.read_text().splitlines()
     for number in switched:
         lines[number] = lines[number].removeprefix("#")

@@ -93,7 +93,8 @@ def test_a_credential_is_a_name_and_not_a_path(tmp_path: Path) -> None:
         (SECRET.encode() + b"\n\n", "more than one line"),
         (SECRET.encode() + b"\x1b[2J", "printable"),
         (SECRET.encode() + b"\xff", "not UTF-8"),
-        (SECRET.encode() * 100, "256"),
+        (SECRET.encode() * 17, "256"),
+        (SECRET.encode() * 100, "1024"),
         (SECRET.encode() * 1000, "4096"),
     ],
 )

@@ -160,12 +160,16 @@ def _check(options: argparse.Namespace) -> int:
     data, mode = _data_of(path)
     found = findings_in(data, name=str(path), environ=os.environ, directory=path.parent)
     warnings = list(found.warnings)
-    if mode & 0o004 and found.config and found.config.secrets and b"password = " in data:
+    if mode & 0o004 and found.config and _holds_one_of(data, found.config.secrets):
         warnings.append(f"{path}: holds a password and anybody may read it: chmod 640 it")
     _tell_findings(path, found, warnings, options)
     if found.errors:
         return EXIT_WRONG
     return EXIT_FAILED if warnings and options.strict else EXIT_OK
+
+
+def _holds_one_of(data: bytes, secrets: Iterable[str]) -> bool:
+    return any(secret.encode() in data for secret in secrets)
 
 
 def _tell_findings(
