@@ -11,10 +11,13 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from difflib import get_close_matches
 from types import ModuleType
+from typing import NoReturn
 
 from stratum_client import __version__
 from stratum_client.errors import ConfigError
+from stratum_client.help_text import ParagraphFormatter
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -55,8 +58,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the verb in ``arguments`` (default: the command line's) and return the exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     verb = next((word for word in words if not word.startswith("-")), "")
+    if words[:1] == [verb] and verb not in VERBS:
+        _refuse("stratum-client", _unknown_verb(verb))
     parser, module = _parser_for(verb)
-    options = parser.parse_args(words)
+    options, unknown = parser.parse_known_args(words)
+    if unknown:
+        program = f"{parser.prog} {verb}".strip()
+        _refuse(program, f"not understood: {' '.join(unknown)}; see {program} --help")
     if module is None:
         parser.print_help()
         return EXIT_USAGE
@@ -78,7 +86,7 @@ def _parser_for(verb: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:
         prog="stratum-client",
         description="Mine bitcoin at a Stratum v1 pool with ASIC miners or the CPU.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=ParagraphFormatter,
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB")
@@ -89,12 +97,23 @@ def _parser_for(verb: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:
             help=text,
             description=f"{text[0].upper()}{text[1:]}.",
             epilog=EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=ParagraphFormatter,
         )
         if name == verb:
             chosen = importlib.import_module(f"stratum_client.verbs.{name}")
             chosen.add_arguments(sub)
     return parser, chosen
+
+
+def _unknown_verb(verb: str) -> str:
+    near = get_close_matches(verb, VERBS, n=2)
+    guess = f"; did you mean {' or '.join(near)}?" if near else ""
+    return f'there is no verb "{verb}"{guess}\nthere are: {", ".join(VERBS)}'
+
+
+def _refuse(program: str, problem: str) -> NoReturn:
+    """End as argparse does, in fewer words."""
+    raise SystemExit(_complain(program, problem, EXIT_USAGE))
 
 
 def _complain(program: str, problem: str, exit_code: int) -> int:

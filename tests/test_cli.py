@@ -49,6 +49,24 @@ def test_no_verb_shows_the_help_and_an_unknown_one_what_there_is(tmp_path: Path)
     assert all(verb in err for verb in VERBS)
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("statsu",), 'there is no verb "statsu"; did you mean status?'),
+        (("status", "--jsno"), "stratum-client status: not understood: --jsno; see stratum-client"),
+        (("--jsno",), "stratum-client: not understood: --jsno"),
+    ],
+)
+def test_what_is_not_understood_is_named_without_a_page_of_usage(
+    words: tuple[str, ...], told: str, tmp_path: Path
+) -> None:
+    code, out, err = said(*words, folder=tmp_path)
+
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "usage:" not in err
+
+
 def test_run_without_a_pool_says_what_to_give(tmp_path: Path) -> None:
     code, out, err = said("run", folder=tmp_path)
 

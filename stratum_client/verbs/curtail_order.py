@@ -15,6 +15,7 @@ from stratum_client.control.order_keys import (
     hmac_signature,
 )
 from stratum_client.control.order_message import signed_order
+from stratum_client.help_text import ParagraphFormatter
 from stratum_client.verbs.arguments import add_curtail_arguments, duration
 from stratum_client.verbs.asking import EXIT_FAILED, EXIT_OK, complain
 
@@ -33,7 +34,7 @@ def add_arguments(actions: "argparse._SubParsersAction[argparse.ArgumentParser]"
         help=text,
         description=f"{text.capitalize()}.",
         epilog=_NOTES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=ParagraphFormatter,
     )
     parser.add_argument("--key", metavar="NAME", required=True, help="the key, as rigs know it")
     secret = parser.add_mutually_exclusive_group(required=True)

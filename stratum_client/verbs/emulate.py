@@ -19,6 +19,7 @@ from drivers.icarus.emulated_models import EMULATED_MODELS
 from drivers.peripherals.emulated_faults import fault_help, parse_faults
 from stratum_client.device_on_pty import DeviceOnPty
 from stratum_client.errors import ConfigError
+from stratum_client.help_text import ParagraphFormatter
 from stratum_client.icarus_on_pty import IcarusOnPty
 from stratum_client.units import scaled
 from stratum_client.verbs.arguments import duration
@@ -44,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a board or a chain of chips, on pseudo-terminals",
         description=_ABOUT,
         epilog=_epilog(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=ParagraphFormatter,
     )
     device.add_argument("name", metavar="NAME", help="board or chip, see below")
     _add_shape_arguments(device)

@@ -27,6 +27,7 @@ from stratum_client.control.io.signing_key import (
 )
 from stratum_client.control.local_time import shown_at
 from stratum_client.errors import ConfigError
+from stratum_client.help_text import ParagraphFormatter
 from stratum_client.verbs.asking import (
     EXIT_FAILED,
     EXIT_OK,
@@ -50,9 +51,7 @@ found something; what that is stands on stderr. 2: wrong arguments.
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `report`, `verify`, `export` and `key`."""
     actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
-    add = partial(
-        actions.add_parser, epilog=_NOTES, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    add = partial(actions.add_parser, epilog=_NOTES, formatter_class=ParagraphFormatter)
     report = add("report", help="kWh, J/TH and cost by day", description="Show energy by day.")
     export = add("export", help="all intervals as a table", description="Print all intervals.")
     check = add(

@@ -18,6 +18,7 @@ from stratum_client.control.local_time import SECONDS, instant_of, iso, shown_at
 from stratum_client.control.schedule import Change, Schedule
 from stratum_client.control.start_slots import Slots
 from stratum_client.errors import ConfigError
+from stratum_client.help_text import ParagraphFormatter
 from stratum_client.schedule_source import schedule_of
 from stratum_client.units import duration
 from stratum_client.verbs.asking import EXIT_OK, add_config_argument, asked, reported, tell
@@ -38,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what holds when, over the next days",
         description="Show what holds when, over the next days.",
         epilog=_NOTES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=ParagraphFormatter,
     )
     show.add_argument(
         "--days", metavar="N", type=_days, default=14, help="how many days (default: 14)"
@@ -49,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what holds at one moment, and why",
         description="Tell what holds at one moment, why, and until when.",
         epilog=_NOTES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=ParagraphFormatter,
     )
     test.add_argument("--at", dest="start", metavar="TIME", type=_time, help="default: now")
     trust = actions.add_parser(
