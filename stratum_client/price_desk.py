@@ -5,6 +5,7 @@ What could not be read is tried again; the prices known before hold for as long 
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from zoneinfo import ZoneInfo
 
 from drivers.api import Clock, Log
@@ -57,7 +58,9 @@ class PriceDesk:
         self._points: tuple[PricePoint, ...] = ()
         self._told: tuple[bool, bool] | None = None
         self._problem = ""
+        self._is_awaited = True
         self._changed = asyncio.Event()
+        self._told_more = asyncio.Event()
 
     def configure(self, config: Config) -> None:
         """Follow another series from now on, or by other limits."""
@@ -66,27 +69,35 @@ class PriceDesk:
         self._settings = config.price
         self._points, self._told, self._problem = (), None, ""
         self._control.take(Level.PRICE, ISSUER, ())
+        self._is_awaited = True
         self._changed.set()
+        self._told_more.set()
 
     async def run(self) -> None:
-        """Follow the series until cancelled."""
-        read_at = 0.0
+        """Follow the series until cancelled; a source that is slow delays nobody's rest."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read_on(), name="price series")
+            group.create_task(self._look_on(), name="price of now")
+
+    async def _read_on(self) -> None:
         while True:
             self._changed.clear()
-            if self._settings.source == "off":
-                await self._changed.wait()
-                read_at = 0.0
-                continue
-            if self._clock.monotonic() >= read_at:
+            settings = self._settings
+            if settings.source != "off":
                 await self._take_in()
-                read_at = self._clock.monotonic() + self._settings.every
-            pause = min(self.look(), read_at - self._clock.monotonic())
-            try:
-                async with asyncio.timeout(max(pause, 0.0)):
+                self._is_awaited = settings != self._settings
+                self._told_more.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if settings.source == "off" else settings.every):
                     await self._changed.wait()
-                    read_at = 0.0
-            except TimeoutError:
-                pass
+
+    async def _look_on(self) -> None:
+        while True:
+            self._told_more.clear()
+            pause = None if self._is_awaited else self.look()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._told_more.wait()
 
     def look(self) -> float:
         """State what holds now; return in how many seconds to look again."""

@@ -47,6 +47,7 @@ class Bench:
         self.log = RecordingLog()
         self.points: tuple[PricePoint, ...] = hours(*prices)
         self.problem = ""
+        self.hangs = False
         self.board = Board()
         seat = Miner(self.clock).seat("board")
         device = SupervisedDevice(
@@ -66,6 +67,8 @@ class Bench:
     async def _read(
         self, config: PriceConfig, form: SeriesForm, now: float
     ) -> tuple[PricePoint, ...]:
+        if self.hangs:
+            await asyncio.Event().wait()
         if self.problem:
             raise PriceError(self.problem)
         return self.points
@@ -126,6 +129,20 @@ async def test_prices_that_are_known_hold_while_the_source_is_away() -> None:
         assert not bench.runs()
     assert len(bench.log.named("price.unread")) == 1, "said once"
     assert len(bench.log.named("price.read_again")) == 1
+
+
+@pytest.mark.virtual_time
+async def test_a_source_that_does_not_answer_delays_nobodys_rest() -> None:
+    bench = Bench("0.10", "0.30", "0.10")
+    async with bench.working():
+        await asyncio.sleep(HOUR - 50)
+        bench.hangs = True
+        await asyncio.sleep(51)
+        assert not bench.runs()
+        await asyncio.sleep(HOUR)
+        assert bench.runs()
+        await asyncio.sleep(HOUR)
+    assert len(bench.log.named("price.stale")) == 1
 
 
 @pytest.mark.virtual_time
