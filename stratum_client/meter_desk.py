@@ -89,7 +89,14 @@ class MeterDesk:
         self._changed.set()
 
     async def run(self) -> None:
-        """Take readings until cancelled."""
+        """Take readings until cancelled; after a crash of ours what was read is not known."""
+        try:
+            await self._run()
+        except Exception:
+            self.power = self.held = None
+            raise
+
+    async def _run(self) -> None:
         while True:
             self._changed.clear()
             async with asyncio.TaskGroup() as group:

@@ -210,6 +210,16 @@ async def test_a_share_of_what_nobody_knows_leaves_the_cap_as_it_is(
 
 
 @pytest.mark.virtual_time
+async def test_meters_that_crash_leave_no_reading_that_looks_like_one_of_now() -> None:
+    bench = Bench(CAPPED)
+    bench.desk.samples.append(lambda power: [][bench.speaks])
+    with pytest.raises(ExceptionGroup):
+        await bench.desk.run()
+
+    assert (bench.desk.power, bench.desk.held) == (None, None)
+
+
+@pytest.mark.virtual_time
 async def test_the_lowest_of_a_cap_a_window_and_an_order_is_held_by_the_meter() -> None:
     bench = Bench(CAPPED)
     window = Claim(
