@@ -17,8 +17,9 @@ from stratum_client.block_records import block_found, shown_block
 from stratum_client.connection import Connection
 from stratum_client.job import Fate, SessionId, Share
 from stratum_client.miner import Miner
-from stratum_client.session import Session, Submission
+from stratum_client.session import Session
 from stratum_client.session_events import ShareAnswered
+from stratum_client.session_shares import Submission
 
 BLOCK_LIFE = 3600.0
 """Seconds that a block waits for a session: longer, and the chain has gone on without it."""

@@ -10,8 +10,9 @@ from stratum_client.block_rescue import BlockRescue, log_accepted, shown_hash
 from stratum_client.connection import Connection
 from stratum_client.job import Fate, Job, SessionId, Share
 from stratum_client.miner import Miner
-from stratum_client.session import Session, Submission
+from stratum_client.session import Session
 from stratum_client.session_events import ShareAnswered
+from stratum_client.session_shares import Submission
 from stratum_client.share_queue import QueuedShare, ShareQueue
 
 BLOCK_PATIENCE = 3.0

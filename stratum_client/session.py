@@ -10,27 +10,16 @@ what pools really send.
 
 from collections.abc import Iterator
 from dataclasses import replace
-from enum import StrEnum
 
-from stratum_client.errors import (
-    PoolProtocolError,
-    StratumError,
-)
+from stratum_client.errors import PoolProtocolError, StratumError
 from stratum_client.habits import PoolHabits
-from stratum_client.job import Fate, Job, SessionId, Share, version_bits
+from stratum_client.job import Job, SessionId, Share
 from stratum_client.line_buffer import LineBuffer
 from stratum_client.liveness import Liveness, weight_of
-from stratum_client.opening import NO_REASON, Opening, as_asked
+from stratum_client.opening import Opening
 from stratum_client.pool_words import PoolWords
-from stratum_client.refusal_watch import RefusalWatch
-from stratum_client.replies import (
-    Extensions,
-    Refusal,
-    Subscription,
-    extensions_in,
-    refusal_of,
-)
-from stratum_client.requests import Asked, Pending, Requests
+from stratum_client.replies import Extensions, Subscription, extensions_in
+from stratum_client.requests import Asked, Requests
 from stratum_client.session_events import (
     DifficultyChanged,
     Event,
@@ -38,10 +27,11 @@ from stratum_client.session_events import (
     Oddity,
     PoolMessage,
     RedirectAsked,
-    ShareAnswered,
 )
 from stratum_client.session_jobs import SessionJobs
 from stratum_client.session_options import SessionOptions
+from stratum_client.session_shares import SessionShares, Submission
+from stratum_client.suggestions import Suggestions
 from stratum_client.terms import TermsError, TermsInForce
 from stratum_client.wire import MAX_TEXT, Failure, Reply, Request, parse_line, printable
 
@@ -52,20 +42,8 @@ CHANGES = {
     *("mining.notify", "mining.set_difficulty", "mining.set_target", "mining.set_extranonce"),
     "mining.set_version_mask",
 }
-FAR_BELOW = 4  # times: further below the suggested difficulty than a pool's own control strays
-
-SUGGEST_PAUSE = 600.0
-"""Seconds between two suggested difficulties; some pools honour only the first."""
 
 METHOD_NOT_FOUND = Failure(code=-3, message="Method not found")
-
-
-class Submission(StrEnum):
-    """What `Session.submit` did with a share."""
-
-    SENT = "sent"
-    WAIT = "wait"  # not authorized yet, or too many replies are due: offer it again
-    FOREIGN = "foreign"  # bound to another extranonce1, or to version bits no longer allowed
 
 
 class Session:
@@ -86,7 +64,6 @@ class Session:
         self._terms = TermsInForce(session_id, wanted_mask=options.version_mask)
         self._requests = Requests(now)
         self._liveness = Liveness(options.deadlines, now)
-        self._refusals = RefusalWatch()
         self._words = PoolWords(options.password, now)
         self._events: list[Event] = []
         self._opening = Opening(
@@ -96,9 +73,18 @@ class Session:
             configure=options.configure and habits.may_configure(now),
         )
         self._jobs = SessionJobs(self._terms, serials, self._events.append, options.payout)
+        self._shares = SessionShares(
+            session_id,
+            options,
+            habits,
+            self._terms,
+            self._requests,
+            self._liveness,
+            self._events.append,
+        )
+        self._suggestions = Suggestions(options, self._terms, self._requests)
         self._heard_difficulty = False
         self._first_told_serial = 0
-        self._suggested: tuple[float, float] | None = None
         self._incoming = LineBuffer()
         self._unasked = 0
         self._failed = False
@@ -164,7 +150,7 @@ class Session:
         if error := overdue or self._liveness.check(now, oldest_share=requests.oldest_share):
             self._fail(error)
         elif self.authorized and now - requests.last_sent > limits.keepalive:
-            self._suggest(self._suggested[0] if self._suggested else self._terms.difficulty, now)
+            self._suggestions.repeat(now)
         return self._take_events()
 
     def submit(
@@ -174,38 +160,17 @@ class Session:
 
         ``foreign`` sends what is of another session all the same: a block is worth a refusal.
         """
-        if self.authorized and not foreign and not self._fits(share):
-            return Submission.FOREIGN
-        if not self.authorized or self._requests.is_full(for_block=share.is_block):
+        if not self.authorized:
             return Submission.WAIT
-        params: list[object] = [
-            self._options.user,
-            share.job.job_id,
-            share.extranonce2.hex(),
-            f"{share.ntime:08x}",
-            f"{share.nonce:08x}",
-        ]
-        mask = share.job.version_mask or self._terms.mask if foreign else self._terms.mask
-        if mask is not None:
-            params.append(f"{version_bits(share, mask, self._habits.version_bits):08x}")
-        self._requests.ask(Asked.SUBMIT, params, now, share=share, again=again)
-        return Submission.SENT
+        return self._shares.submit(share, now, again=again, foreign=foreign)
 
     def suggest(self, hashrate: float, now: float, *, again: bool = False) -> None:
         """Suggest a difficulty that suits ``hashrate`` (H/s), unless a recent one still does.
 
         With ``again`` also when the pool has come down from it by far, as for a client that rests.
         """
-        fixed = self._options.suggest_difficulty
-        if not self.authorized or hashrate <= 0 or fixed == 0:
-            return
-        wanted = fixed or hashrate * self._options.seconds_per_share / 2**32
-        is_far = again and self._terms.difficulty < wanted / FAR_BELOW
-        if self._suggested and not is_far:
-            before, at = self._suggested
-            if now - at < SUGGEST_PAUSE or 0.5 <= wanted / before <= 2:
-                return
-        self._suggest(wanted, now)
+        if self.authorized:
+            self._suggestions.suit(hashrate, now, again=again)
 
     def allows(self, share: Share) -> bool:
         """Return whether the pool's present difficulty lets the share pass.
@@ -295,7 +260,8 @@ class Session:
                 self._opening.login_answered(reply, now)
                 self._liveness.authorized(now)
             case Asked.SUBMIT if pending and pending.share:
-                self._share_answered(pending, pending.share, reply, now)
+                if error := self._shares.answered(pending, pending.share, reply, now):
+                    self._fail(error)
             case asked if reply.failure:
                 what = f"{asked} refused" if asked else "the pool complains"
                 self._tell(Oddity(problem=f"{what}: {reply.failure}"), now)
@@ -343,46 +309,6 @@ class Session:
         if job and job.version_mask != self._terms.mask:
             self._jobs.reissue(now, clean=bool(lost))
 
-    # --- shares ---
-
-    def _fits(self, share: Share) -> bool:
-        """Return whether this session's coinbase and version mask are those of the share."""
-        granted = self.subscription
-        job, rolled = share.job, share.version ^ share.job.version
-        if granted is None or rolled & ~(self._terms.mask or 0):
-            return False
-        same_coinbase = (granted.extranonce1, granted.extranonce2_size) == (
-            job.extranonce1,
-            job.extranonce2_size,
-        )
-        return job.session == self.id or same_coinbase
-
-    def _share_answered(self, pending: Pending, share: Share, reply: Reply, now: float) -> None:
-        seconds = now - pending.sent_at
-        self._liveness.share_answered(seconds)
-        failure = reply.failure or (None if reply.result else NO_REASON)
-        refusal = refusal_of(failure) if failure else None
-        if refusal is Refusal.DUPLICATE and pending.again:
-            refusal = failure = None  # it had been taken, only the reply was lost
-        fate = _FATES.get(refusal, Fate.REJECTED)
-        if fate is Fate.STALE and pending.again:
-            fate = Fate.UNANSWERED  # it may have been taken the first time, in time
-        self._events.append(
-            ShareAnswered(share=share, fate=fate, refusal=refusal, failure=failure, seconds=seconds)
-        )
-        if not self._fits(share):
-            return  # a block of another session: what becomes of it says nothing of this one
-        if refusal is None:
-            self._habits.share_accepted(share)
-        else:
-            self._habits.share_refused(share, refusal, now, self._terms.raised_at)
-        if error := self._refusals.judged(refusal, failure, now):
-            self._fail(error)
-
-    def _suggest(self, difficulty: float, now: float) -> None:
-        self._suggested = difficulty, now
-        self._requests.ask(Asked.SUGGEST, [as_asked(difficulty)], now)
-
     # --- the end ---
 
     def _fail(self, error: StratumError) -> None:
@@ -394,6 +320,3 @@ class Session:
         events = self._events.copy()
         self._events.clear()
         return events
-
-
-_FATES = {None: Fate.ACCEPTED, Refusal.STALE: Fate.STALE}

@@ -21,7 +21,7 @@ from stratum_client.habits import PoolHabits
 from stratum_client.job import Fate, Job, SessionId, Share
 from stratum_client.replies import Refusal
 from stratum_client.requests import MAX_PENDING, MAX_PENDING_BLOCKS
-from stratum_client.session import MAX_LINE, Session, Submission
+from stratum_client.session import MAX_LINE, Session
 from stratum_client.session_events import (
     Authorized,
     Configured,
@@ -36,6 +36,7 @@ from stratum_client.session_events import (
     Subscribed,
 )
 from stratum_client.session_options import SessionOptions
+from stratum_client.session_shares import Submission
 from tests.vectors.load import named, stratum
 
 Vector = dict[str, Any]

@@ -7,9 +7,10 @@ from drivers.api import Solution
 from stratum_client.habits import PoolHabits
 from stratum_client.job import Fate, PoolWork, SessionId, Share
 from stratum_client.miner import Miner
-from stratum_client.session import Session, Submission
+from stratum_client.session import Session
 from stratum_client.session_events import Event, Failed, NewJob, ShareAnswered, Subscribed
 from stratum_client.session_options import SessionOptions
+from stratum_client.session_shares import Submission
 from tests.soak.submit_checker import SubmitChecker
 from tests.stand_ins import ManualClock
 
