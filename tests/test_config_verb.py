@@ -11,9 +11,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from stratum_client.cli import main
+from stratum_client.config_explain import explanations, matching
+from stratum_client.config_explain_text import table_lines
 from stratum_client.config_file import load_config
 from stratum_client.config_problems import findings_in
 from stratum_client.config_template import config_without_pool, first_config
+from stratum_client.example_words import example_text
 from tests.test_config_example import EXAMPLE
 
 POOL = ("--pool", "stratum+tcp://pool.example:3333", "--user", "account.{rig}")
@@ -159,7 +162,7 @@ def test_the_exit_codes_of_check(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert main(["config", "check", str(tmp_path / "nowhere")]) == 2
     said = capsys.readouterr().out
     assert f"ok       {tmp_path}/good" in said
-    assert "10 error(s)" in said
+    assert "10 errors in " in said
     assert "warning  " in said
 
 
@@ -192,6 +195,17 @@ def test_checking_ends_and_agrees_with_reading_whatever_is_cut_out(data: st.Data
     assert bool(found.errors) == (found.config is None)
 
 
+def test_check_takes_its_file_as_other_verbs_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "x.toml"
+    assert main(["config", "init", *POOL, "--output", str(path)]) == 0
+    assert f"now: stratum-client run --config {path}" in capsys.readouterr().out
+
+    assert main(["config", "check", "--config", str(path)]) == 0
+    assert f"ok       {path}: 1 pool, with what is plugged in" in capsys.readouterr().out
+
+
 # --- explain ---
 
 
@@ -207,6 +221,28 @@ def test_explain_shows_one_key_whole_and_several_in_rows(
     assert 'default   "5m"' in whole
     assert "SC_WORK_FAILBACK_AFTER" in whole
     assert len(rows.splitlines()) >= 8
+
+
+def test_what_is_said_of_several_keys_together_is_shown_whole_and_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["config", "explain", "power.inrush"]) == 0
+    first, *rows = capsys.readouterr().out.splitlines()
+
+    assert "a random wait besides. Default: all start at once." in first
+    assert len(rows) == 9
+    assert rows[3].endswith("  not set       takes a whole number from 1 to 1000000")
+    assert not any("[...]" in row for row in (first, *rows))
+
+
+def test_rows_of_keys_fit_a_terminal() -> None:
+    known = explanations(example_text())
+
+    lines = list(table_lines(matching("work", known), 80))
+
+    assert all(len(line) <= 80 for line in lines)
+    told = " ".join(" ".join(lines).split())
+    assert "must be well for so long before work goes back" in told
 
 
 def test_explain_of_a_typo_names_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:

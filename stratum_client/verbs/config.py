@@ -3,13 +3,14 @@
 import argparse
 import json
 import os
+import shutil
 import sys
-import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from stratum_client.config_arguments import with_arguments
-from stratum_client.config_explain import Explanation, explanations, matching, nearest
+from stratum_client.config_explain import explanations, matching, nearest
+from stratum_client.config_explain_text import table_lines, whole_lines
 from stratum_client.config_file import FILE_NAME, draft_of, find_config, read_config
 from stratum_client.config_problems import Findings, findings_in
 from stratum_client.config_shown import DEFAULT, Settings
@@ -17,13 +18,19 @@ from stratum_client.config_template import first_config
 from stratum_client.errors import ConfigError
 from stratum_client.example_words import example_text
 from stratum_client.setting_kinds import printable
+from stratum_client.units import counted
 from stratum_client.verbs.arguments import add_device_arguments, add_pool_arguments, pools_of
 from stratum_client.verbs.asking import EXIT_FAILED, EXIT_OK, complain, tell
 
 EXIT_WRONG = 2
 
 _PROGRAM = "stratum-client config"
-_WIDTH = 92
+_INIT = "stratum-client config init --pool stratum+tcp://HOST:PORT --user ADDRESS.WORKER"
+_WIDEST = 92
+"""Columns of a paragraph that is pleasant to read."""
+
+_ENDLESS = 10_000
+
 _LARGEST = (1 << 20) + 1
 
 _EXIT_CODES = """\
@@ -50,6 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check = actions.add_parser("check", help="tell every error and warning, with its line")
     check.set_defaults(action=_check)
     check.add_argument("file", metavar="FILE", nargs="?", type=Path, help="default: as for run")
+    check.add_argument(
+        "--config", metavar="FILE", type=Path, help="the same, as other verbs take it"
+    )
     check.add_argument("--strict", action="store_true", help="exit code 1 if there are warnings")
     check.add_argument("--json", action="store_true", help="print one JSON object")
     show = actions.add_parser("show", help="every setting in force, and where it came from")
@@ -82,14 +92,16 @@ def _init(options: argparse.Namespace) -> int:
         return EXIT_FAILED
     text = _asked_for(options, path.parent)
     if text is None:
-        complain(f"{_PROGRAM}: give --pool URL and --user ADDRESS.WORKER")
+        complain(f"{_PROGRAM}: give the pool and whom it shall pay, as in\n  {_INIT}")
         return EXIT_WRONG
     try:
         _write(path, text, force=options.force)
     except OSError as error:
         complain(f"{_PROGRAM}: {path} cannot be written: {error.strerror}")
         return EXIT_FAILED
-    tell(f"written: {path}\nnow: stratum-client run")
+    found = find_config()
+    is_found = found is not None and found.resolve() == path.resolve()
+    tell(f"written: {path}\nnow: stratum-client run{'' if is_found else f' --config {path}'}")
     return EXIT_OK
 
 
@@ -153,7 +165,7 @@ def _write(path: Path, text: str, *, force: bool) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    path = options.file or find_config()
+    path = options.file or options.config or find_config()
     if path is None:
         complain(f"{_PROGRAM}: there is no configuration; `stratum-client config init` writes one")
         return EXIT_WRONG
@@ -185,9 +197,10 @@ def _tell_findings(
         tell(f"warning  {text}")
     if found.config:
         pools, devices = len(found.config.pools), len(found.config.devices)
-        tell(f"ok       {path}: {pools} pool(s), {devices or 'no'} device(s) configured")
+        mined_with = counted(devices, "device") if devices else "with what is plugged in"
+        tell(f"ok       {path}: {counted(pools, 'pool')}, {mined_with}")
     else:
-        tell(f"{len(found.errors)} error(s) in {path}")
+        tell(f"{counted(len(found.errors), 'error')} in {path}")
 
 
 # --- show ---
@@ -213,7 +226,7 @@ def _show(options: argparse.Namespace) -> int:
         tell(json.dumps({"file": str(path) if path else None, "settings": found}))
         return EXIT_OK
     if not path:
-        tell("# there is no configuration file")
+        tell("# there is no configuration file: all is at its default, which --all shows too")
     width = max((len(f"{row.name} = {row.value}") for row in rows), default=0)
     for row in rows:
         setting = f"{row.name} = {row.value}"
@@ -246,23 +259,15 @@ def _explain(options: argparse.Namespace) -> int:
     if options.json:
         tell(json.dumps([one.json() for one in found]))
     else:
-        tell("\n".join(_whole(found[0]) if len(found) == 1 else _rows(found)))
+        told = (
+            whole_lines(found[0], min(_width(), _WIDEST))
+            if len(found) == 1
+            else table_lines(found, _width())
+        )
+        tell("\n".join(told).strip("\n"))
     return EXIT_OK
 
 
-def _whole(one: Explanation) -> Iterable[str]:
-    yield one.name
-    yield textwrap.fill(one.does, _WIDTH, initial_indent="  ", subsequent_indent="  ")
-    yield ""
-    yield f"  takes     {one.takes}"
-    yield f"  default   {one.default}"
-    yield f"  example   {one.example}"
-    yield f"  variable  {one.variable}"
-    yield f"  a change  takes {'a restart' if one.change == 'restart' else one.change}"
-
-
-def _rows(found: Sequence[Explanation]) -> Iterable[str]:
-    width = max(len(one.name) for one in found)
-    for one in found:
-        first = one.does.partition(". ")[0].rstrip(".")
-        yield f"{one.name:<{width}}  {one.default:<12}  {textwrap.shorten(first, 60)}"
+def _width() -> int:
+    """Return the columns there are; a file or pipe has as many as it takes."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _ENDLESS
