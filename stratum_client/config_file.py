@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stratum_client.config import Config, PoolConfig
 from stratum_client.config_checks import checked
+from stratum_client.config_effects import without_effect
 from stratum_client.config_environment import overrides_in, put_into, strays_among
 from stratum_client.config_reader import Origins, SettingsReader
 from stratum_client.config_secrets import Secrets
@@ -98,7 +99,7 @@ def read_config(
         config = replace(config, state_dir=directory / config.state_dir)
     pools = tuple(_with_ca_file_in(directory, pool) for pool in config.pools)
     calendars = tuple(replace(one, file=directory / one.file) for one in config.calendars)
-    warnings = (*draft.warnings, *secrets.warnings)
+    warnings = (*draft.warnings, *secrets.warnings, *warnings_on(config, draft.origins))
     mqtt = config.mqtt
     if mqtt.ca_file:
         mqtt = replace(mqtt, ca_file=directory / mqtt.ca_file)
@@ -109,6 +110,12 @@ def read_config(
     return replace(
         config, pools=pools, calendars=calendars, mqtt=mqtt, curtail=curtail, warnings=warnings
     )
+
+
+def warnings_on(config: Config, origins: Origins) -> tuple[str, ...]:
+    """Return what has no effect in ``config``, each with its place."""
+    idle = without_effect(config)
+    return tuple(str(origins.error(path, f"no effect: {why}")) for path, why in idle)
 
 
 def load_hardware(path: Path, environ: Mapping[str, str] = os.environ) -> Config:

@@ -6,15 +6,17 @@ again; so what is told is what reading tells, with its lines.
 
 import copy
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config, DeviceConfig
-from stratum_client.config_file import Draft, config_of, draft_of
+from stratum_client.config_file import Draft, config_of, draft_of, warnings_on
+from stratum_client.config_needs import missing
 from stratum_client.config_secrets import Secrets
+from stratum_client.doctor_facts import import_problem, pip_command
 from stratum_client.errors import ConfigError
 from stratum_client.fleet import Fleet
 from stratum_client.miner import Miner
@@ -58,8 +60,18 @@ class NoLog:
         """Drop it."""
 
 
-def findings_in(data: bytes, *, name: str, environ: Mapping[str, str], directory: Path) -> Findings:
-    """Return what is wrong with ``data``, the content of a file called ``name``."""
+def findings_in(
+    data: bytes,
+    *,
+    name: str,
+    environ: Mapping[str, str],
+    directory: Path,
+    import_problem: Callable[[str], str] = import_problem,
+) -> Findings:
+    """Return what is wrong with ``data``, the content of a file called ``name``.
+
+    ``import_problem`` returns why a module cannot be imported, empty if it can.
+    """
     try:
         draft = draft_of(data, name=name, environ=environ)
     except ConfigError as error:
@@ -67,8 +79,13 @@ def findings_in(data: bytes, *, name: str, environ: Mapping[str, str], directory
     errors, config, secrets = _errors_of(draft, environ, directory)
     if config:
         errors += [text for device in config.devices if (text := _device_error(device, draft))]
-    errors.sort(key=_line_of)
     warnings = [*draft.warnings, *secrets.warnings]
+    if config:
+        warnings += warnings_on(config, draft.origins)
+        for need in missing(config, import_problem):
+            problem = draft.origins.error(need.path, need.problem(pip_command()))
+            (errors if need.is_hard else warnings).append(str(problem))
+    errors.sort(key=_line_of)
     if not draft.document.get("pool"):
         warnings.append(f"{name}: there is no [[pool]]: `run` then needs --pool and --user")
     return Findings(
@@ -81,19 +98,31 @@ def _errors_of(
 ) -> tuple[list[str], Config | None, Secrets]:
     """Return all errors, and what is left when they are mended, None if that cannot be had."""
     errors: dict[str, None] = {}
+    seen: set[str] = set()
+    told: set[KeyPath] = set()
     document = draft.document
     while True:
         secrets = Secrets(environ, directory)
         try:
             config = config_of(copy.deepcopy(document), draft.origins, secrets)
         except ConfigError as error:
-            is_new = str(error) not in errors
-            errors[str(error)] = None
-            mended = is_new and len(errors) < MOST and _mend(document, error)
+            is_new = str(error) not in seen
+            seen.add(str(error))
+            missing_key = _missing_in(error)
+            if (*error.keys, missing_key) not in told:
+                errors[str(error)] = None
+            told.add(error.keys)
+            mended = is_new and len(seen) < MOST and _mend(document, error)
             if not mended:
                 return list(errors), None, secrets
         else:
             return list(errors), config, secrets
+
+
+def _missing_in(error: ConfigError) -> str:
+    """Return the key that an error says is missing, empty if none."""
+    found = re.search(r"(?:^|: )(?:\w+, )*(?:\w+ or )?(\w+) is missing", error.problem)
+    return found[1] if found else ""
 
 
 def _line_of(error: str) -> int:
@@ -108,10 +137,10 @@ def _mend(document: dict[str, object], error: ConfigError) -> bool:
         return False
     *above, last = error.keys
     table = _at(document, tuple(above))
-    missing = re.search(r"(?:^|: )(?:\w+, )*(?:\w+ or )?(\w+) is missing", error.problem)
+    missing_key = _missing_in(error)
     found = _at(document, error.keys)
-    if missing and isinstance(found, dict):
-        return _fill(found, missing[1], error.keys) or _take_out(document, error.keys)
+    if missing_key and isinstance(found, dict):
+        return _fill(found, missing_key, error.keys) or _take_out(document, error.keys)
     if above[-1:] == ["meter"] and last == "source":
         return _take_out(document, tuple(above))  # nothing else of it can be judged
     if isinstance(table, dict) and above[-1:] == ["deadlines"] and last not in table:
