@@ -250,6 +250,30 @@ class Driver(Protocol):
 # --- optional ---
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatGoals:
+    """What a user wants of all boards with sensors, in degrees Celsius; None leaves a board's own.
+
+    ``target``: what fans hold. ``throttle``: slow down from here on. ``trip``: switched off.
+    """
+
+    target: float | None = None
+    throttle: float | None = None
+    trip: float | None = None
+
+
+@runtime_checkable
+class Cooled(Protocol):
+    """A driver of boards that have temperature sensors."""
+
+    def with_heat(self, settings: Mapping[str, object], goals: HeatGoals) -> Mapping[str, object]:
+        """Return ``settings`` with ``goals`` in them, none of which is above the board's limits.
+
+        Where both say how hot a board may become the lower holds; a target of its own stays.
+        """
+        ...
+
+
 @runtime_checkable
 class Adjustable(Protocol):
     """A device with settings that may change while it runs."""

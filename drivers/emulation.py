@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from drivers.api import Context, Device, Driver, PortInfo
+from drivers.api import Context, Cooled, Device, Driver, HeatGoals, PortInfo
 from drivers.errors import SettingError
 
 EMULATED = "emulated:"
@@ -26,6 +26,11 @@ class EmulatedDriver:
     def match(self, port: PortInfo) -> int:  # noqa: ARG002 - none is ever ours
         """Return 0: an emulated device is not plugged in."""
         return 0
+
+    def with_heat(self, settings: Mapping[str, object], goals: HeatGoals) -> Mapping[str, object]:
+        """Return what the other driver makes of ``goals``: nothing, where it has no sensors."""
+        driver = self._driver
+        return driver.with_heat(settings, goals) if isinstance(driver, Cooled) else settings
 
     def open(self, port: PortInfo, settings: Mapping[str, object], context: Context) -> Device:
         """Return a device, not yet running; raise SettingError for a setting it cannot take."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
+from stratum_client.config_access import ApiConfig, SecurityConfig
 from stratum_client.config_curtail import CurtailConfig
 from stratum_client.config_energy import EnergyConfig, PriceConfig, TariffConfig
 from stratum_client.config_ledger import LedgerConfig
@@ -25,6 +26,7 @@ from stratum_client.config_schedule import (
     WindowConfig,
     local_zone,
 )
+from stratum_client.config_thermal import DEGREES, ThermalConfig
 from stratum_client.config_tuning import TuningConfig
 from stratum_client.config_work import WorkConfig
 from stratum_client.http_url import secrets_in
@@ -71,6 +73,8 @@ Switch = Literal["auto", "on", "off"]
 LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Verify = Literal["system", "ca-file", "pin", "insecure"]
+
+MEGAHERTZ = number(1, 10_000, "auto")
 
 LEVEL = one_of("debug", "info", "warning", "error")
 
@@ -246,8 +250,20 @@ class DeviceConfig:
     settings: Mapping[str, object] = field(
         default_factory=dict, metadata=read_as(FreeTable(ANYTHING))
     )
+    frequency: float | Literal["auto"] = field(default="auto", metadata=read_as(MEGAHERTZ))
+    max_temp: float | None = field(default=None, metadata=read_as(DEGREES))
     limit: float | None = field(default=None, metadata=read_as(WATTS))
     meter: MeterConfig | None = field(default=None, metadata=read_as(Section(MeterConfig)))
+
+    @property
+    def driver_settings(self) -> Mapping[str, object]:
+        """Return all that its driver is to know, under the driver's own names."""
+        more: dict[str, object] = {}
+        if self.frequency != "auto":
+            more["frequency"] = self.frequency
+        if self.max_temp is not None:
+            more["max_temperature"] = self.max_temp
+        return {**self.settings, **more}
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -277,6 +293,7 @@ class RigConfig:
     """The machine."""
 
     name: str = field(default_factory=host_name, metadata=read_as(HOST_LABEL))
+    site: str = field(default="", metadata=read_as(HOST_LABEL))
     timezone: str = field(default_factory=local_zone, metadata=read_as(ZONE))
 
 
@@ -319,6 +336,9 @@ class Config:
     calendars: tuple[CalendarConfig, ...] = field(
         default=(), metadata=read_as(Section(CalendarConfig, many=True), "calendar")
     )
+    thermal: ThermalConfig = field(
+        default=ThermalConfig(), metadata=read_as(Section(ThermalConfig))
+    )
     tuning: TuningConfig = field(default=TuningConfig(), metadata=read_as(Section(TuningConfig)))
     mqtt: MqttConfig = field(default=MqttConfig(), metadata=read_as(Section(MqttConfig)))
     curtail: CurtailConfig = field(
@@ -330,6 +350,10 @@ class Config:
     )
     energy: EnergyConfig = field(default=EnergyConfig(), metadata=read_as(Section(EnergyConfig)))
     price: PriceConfig = field(default=PriceConfig(), metadata=read_as(Section(PriceConfig)))
+    api: ApiConfig = field(default=ApiConfig(), metadata=read_as(Section(ApiConfig)))
+    security: SecurityConfig = field(
+        default=SecurityConfig(), metadata=read_as(Section(SecurityConfig))
+    )
     path: Path | None = None
     warnings: tuple[str, ...] = ()
 

@@ -19,6 +19,7 @@ from stratum_client.config import (
     PoolConfig,
 )
 from stratum_client.config_curtail import CurtailConfig
+from stratum_client.config_mqtt import NO_SITE, MqttConfig
 from stratum_client.config_power import MeterConfig
 from stratum_client.config_reader import Origins
 from stratum_client.config_way import way_problem
@@ -49,8 +50,10 @@ def checked(config: Config, origins: Origins) -> Config:
         pools.append(ready)
     for index, device in enumerate(config.devices):
         _check_device(device, ("device", index), origins)
-        _check_meter(device.meter, ("device", index, "meter"), config, origins)
-    _check_meter(config.power.meter, ("power", "meter"), config, origins)
+        _check_meter(device.meter, ("device", index, "meter"), origins)
+    _check_meter(config.power.meter, ("power", "meter"), origins)
+    if heat := config.thermal.problem:
+        raise origins.error(("thermal", heat[0]), heat[1])
     if unfit := config.tuning.problem:
         raise origins.error(("tuning", unfit[0]), unfit[1])
     if config.power.inrush and (wrong := config.power.inrush.problem):
@@ -60,6 +63,7 @@ def checked(config: Config, origins: Origins) -> Config:
         raise origins.error(("price", price[0]), price[1])
     return replace(
         config,
+        mqtt=_mqtt_of(config),
         pools=distinct(tuple(pools), lambda pool: pool.url.host),
         devices=distinct(config.devices, default_device_name),
     )
@@ -134,19 +138,27 @@ def _check_device(device: DeviceConfig, path: KeyPath, origins: Origins) -> None
         raise origins.error((*path, "match"), "a device has a port or a match, not both")
     if device.match == DeviceMatch():
         raise origins.error((*path, "match"), "an empty match fits every device")
+    if device.frequency != "auto" and "frequency" in device.settings:
+        raise origins.error((*path, "frequency"), "stands under settings too: leave one out")
+    if device.max_temp is not None and "max_temperature" in device.settings:
+        problem = "stands under settings too, as max_temperature: leave one out"
+        raise origins.error((*path, "max_temp"), problem)
 
 
-def _check_meter(
-    meter: MeterConfig | None, path: KeyPath, config: Config, origins: Origins
-) -> None:
+def _check_meter(meter: MeterConfig | None, path: KeyPath, origins: Origins) -> None:
     """Refuse a plug that cannot be asked as it is described."""
     if meter is None:
         return
     if problem := meter.problem:
         key, text = problem
         raise origins.error((*path, key), text)
-    if meter.source == "mqtt" and config.mqtt.url is None:
-        raise origins.error((*path, "source"), "mqtt needs a broker: set url in [mqtt]")
+
+
+def _mqtt_of(config: Config) -> MqttConfig:
+    """Return the broker's settings, with the site of the rig where they name none."""
+    if config.rig.site and config.mqtt.site == NO_SITE:
+        return replace(config.mqtt, site=config.rig.site)
+    return config.mqtt
 
 
 def _check_curtail(curtail: CurtailConfig, origins: Origins) -> None:

@@ -28,13 +28,16 @@ OnSignalLost = Literal["hold-until-expiry", "idle"]
 SOURCES: tuple[OrderSource, ...] = ("mqtt", "api", "contact")
 SHORTEST_SECRET = 16
 
+_ALSO = {"gpio": "contact"}
+"""Other words for a source."""
+
 
 def _words(value: object, known: tuple[str, ...]) -> object:
     """Return some of the words that are ``known``; an array, or a text with commas between them."""
     words = value.split(",") if isinstance(value, str) else value
     if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
         raise NotAllowedError
-    wanted = [word.strip() for word in words if word.strip()]
+    wanted = [_ALSO.get(word.strip(), word.strip()) for word in words if word.strip()]
     if set(wanted) - set(known):
         raise NotAllowedError
     return tuple(word for word in known if word in wanted)

@@ -144,13 +144,23 @@ def _with_ca_file_in(directory: Path, pool: PoolConfig) -> PoolConfig:
 
 def _hand_down(document: dict[str, object]) -> None:
     """Let each pool begin with the common deadlines."""
-    common, pools = document.get("deadlines"), document.get("pool")
-    if not isinstance(common, dict) or not isinstance(pools, list):
+    common, pools = document.get("deadlines", {}), document.get("pool")
+    if not isinstance(common, dict):
         return
-    for pool in pools:
+    silent = {} if "silence" in common else _silent_after(document)
+    if silent | common:
+        document["deadlines"] = silent | common
+    for pool in pools if isinstance(pools, list) else ():
         own = pool.get("deadlines", {}) if isinstance(pool, dict) else None
-        if isinstance(own, dict):
-            pool["deadlines"] = common | own
+        if isinstance(own, dict) and (handed := common if "silence" in own else silent | common):
+            pool["deadlines"] = handed | own
+
+
+def _silent_after(document: Mapping[str, object]) -> dict[str, object]:
+    """Return the deadlines that `work.silent_after` stands for: none if they follow the jobs."""
+    work = document.get("work")
+    given = work.get("silent_after", "auto") if isinstance(work, dict) else "auto"
+    return {} if given == "auto" else {"silence": given, "silence_cap": given}
 
 
 def _user_folder(environ: Mapping[str, str]) -> Path | None:

@@ -15,6 +15,9 @@ from stratum_client.setting_kinds import (
     read_as,
 )
 
+NO_SITE = "site"
+"""What stands in topics where a site was given no name."""
+
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 
 
@@ -71,11 +74,14 @@ GROUPS = Kind('an array of names of letters, digits, "-", "_" and "."', _groups)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MqttConfig:
-    """A broker, and what this rig is called there; without ``url`` there is none."""
+    """A broker, and what this rig is called there; without ``url`` there is none.
+
+    ``site`` is that of `rig.site`, where nothing else is given here.
+    """
 
     url: MqttUrl | None = field(default=None, metadata=read_as(MQTT_URL))
     user: str = field(default="", metadata=read_as(LINE))
     password: str = field(default="", repr=False, metadata=read_as(SECRET))
     ca_file: Path | None = field(default=None, metadata=read_as(FILE))
-    site: str = field(default="site", metadata=read_as(HOST_LABEL))
+    site: str = field(default=NO_SITE, metadata=read_as(HOST_LABEL))
     groups: tuple[str, ...] = field(default=(), metadata=read_as(GROUPS))

@@ -10,7 +10,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from stratum_client.control.modes import REST, Mode, ModeError, parse_mode
 from stratum_client.control.schedule import DAYS
-from stratum_client.setting_kinds import BOOLEAN, FILE, Kind, NotAllowedError, read_as, seconds
+from stratum_client.setting_kinds import (
+    BOOLEAN,
+    FILE,
+    Kind,
+    NotAllowedError,
+    or_auto,
+    read_as,
+    seconds,
+)
 
 LEAD = 90.0
 
@@ -56,14 +64,9 @@ def _zone(value: object) -> object:
     raise NotAllowedError
 
 
-def _lag(value: object) -> object:
-    return value if value == "auto" else _HOUR.read(value)
-
-
 DAY_NAMES = Kind('an array of days, as in ["mon", "tue"]', _days)
 HOURS = Kind('two times of day from 00:00 to 24:00, as in "22:00-06:00"', _hours)
 MODE = Kind('"full", "eco", "idle", a share as in "70%" or a power as in "800W"', _mode)
-TIME_OR_AUTO = Kind(f'{_HOUR.allowed}, or "auto"', _lag)
 ZONE = Kind('the name of a time zone, as in "Asia/Almaty"', _zone)
 
 
@@ -110,5 +113,5 @@ class ScheduleConfig:
 
     outside: Mode = field(default=REST, metadata=read_as(MODE))
     lead: float = field(default=LEAD, metadata=read_as(_HOUR))
-    lag: float | Literal["auto"] = field(default="auto", metadata=read_as(TIME_OR_AUTO))
+    lag: float | Literal["auto"] = field(default="auto", metadata=read_as(or_auto(_HOUR)))
     trust_clock: bool = field(default=False, metadata=read_as(BOOLEAN))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from stratum_client.setting_kinds import SECONDS, one_of, read_as, seconds
+from stratum_client.setting_kinds import SECONDS, one_of, or_auto, read_as, seconds
 
 Strategy = Literal["failover", "quota", "rotate"]
 Standby = Literal["warm", "cold"]
@@ -21,6 +21,9 @@ class WorkConfig:
     )
     standby: Standby = field(default="warm", metadata=read_as(one_of("warm", "cold")))
     failback_after: float = field(default=300.0, metadata=read_as(SECONDS))
+    silent_after: float | Literal["auto"] = field(
+        default="auto", metadata=read_as(or_auto(SECONDS))
+    )
     behind_after: float = field(default=30.0, metadata=read_as(SECONDS))
     rotate_every: float = field(default=3600.0, metadata=read_as(SECONDS))
     answers_wait: float = field(default=5.0, metadata=read_as(MOMENT))

@@ -13,7 +13,7 @@ from itertools import count
 from random import Random
 
 from drivers import registry
-from drivers.api import Clock, Context, Device, Log, PortInfo, Setpoint
+from drivers.api import Clock, Context, Cooled, Device, HeatGoals, Log, PortInfo, Setpoint
 from drivers.errors import DriverError
 from drivers.hotplug import PortAdded, PortEvent, PortRemoved, watch_ports
 from drivers.registry import DriverClashError
@@ -48,18 +48,26 @@ SOFTWARE = DeviceConfig(name="cpu", driver="cpu")
 """What mines where nothing is configured and nothing found."""
 
 
+BOARDS_OWN = HeatGoals()
+"""Each board as hot as it is made for."""
+
+
 class _Opener:
     """Makes one device, as often as there is a port for it; its driver may become known late."""
 
-    def __init__(self, driver: str, context: Context, rims: Rims) -> None:
+    def __init__(self, driver: str, context: Context, rims: Rims, heat: HeatGoals) -> None:
         self.driver = driver
         self.context = context
         self._rims = rims
+        self._heat = heat
 
     def __call__(self, port: PortInfo, settings: Mapping[str, object]) -> Device:
         """Return a device, not yet running; raise DriverError."""
+        driver = registry.driver(self.driver)
+        if isinstance(driver, Cooled):
+            settings = driver.with_heat(settings, self._heat)
         self._rims.opening(self.context.name, self.driver, port, settings)
-        return registry.driver(self.driver).open(port, settings, self.context)
+        return driver.open(port, settings, self.context)
 
 
 @dataclass(slots=True, kw_only=True, eq=False)
@@ -81,7 +89,8 @@ class _Member:
 class Fleet:
     """The devices of one rig.
 
-    ``found`` is what was plugged in at the start, None where devices are configured;
+    ``found`` is what was plugged in at the start, None where devices are configured; ``heat`` what
+    is wanted of all that have sensors;
     ``setpoint_for`` says what a new device is to do. Raises ConfigError for a device that cannot be
     as it is configured.
     """
@@ -98,7 +107,9 @@ class Fleet:
         port_events: PortEvents = watch_ports,
         rims: Rims | None = None,
         setpoint_for: Callable[[str], Setpoint] = lambda _: Setpoint(run=True),
+        heat: HeatGoals = BOARDS_OWN,
     ) -> None:
+        self._heat = heat
         self._miner = miner
         self._setpoint_for = setpoint_for
         self._clock = clock
@@ -144,7 +155,7 @@ class Fleet:
 
     def check(self, config: DeviceConfig) -> None:
         """Raise ConfigError if there cannot be such a device; nothing is opened."""
-        _opened(config, self._context(config), self._rims, has_port=_has_port(config))
+        _opened(config, self._context(config), self._rims, self._heat, has_port=_has_port(config))
 
     def add(self, config: DeviceConfig) -> None:
         """Take in a device and start it; raise ConfigError if it cannot be."""
@@ -289,7 +300,7 @@ class Fleet:
         """Take a device in; raise ConfigError if it cannot be."""
         has_port = _has_port(config) or is_found
         context = self._context(config)
-        opener, device = _opened(config, context, self._rims, has_port=has_port)
+        opener, device = _opened(config, context, self._rims, self._heat, has_port=has_port)
         member = _Member(
             config=config,
             opener=opener,
@@ -341,25 +352,25 @@ def _has_port(config: DeviceConfig) -> bool:
 
 
 def _opened(
-    config: DeviceConfig, context: Context, rims: Rims, *, has_port: bool
+    config: DeviceConfig, context: Context, rims: Rims, heat: HeatGoals, *, has_port: bool
 ) -> tuple[_Opener, Device]:
     """Return what makes a device, and the device or its place; raise ConfigError."""
     try:
-        return _made(config, context, rims, has_port=has_port)
+        return _made(config, context, rims, heat, has_port=has_port)
     except DriverError as error:
         raise device_error(config, str(error)) from error
 
 
 def _made(
-    config: DeviceConfig, context: Context, rims: Rims, *, has_port: bool
+    config: DeviceConfig, context: Context, rims: Rims, heat: HeatGoals, *, has_port: bool
 ) -> tuple[_Opener, Device]:
     """Return as `_opened`; raise DriverError too."""
-    opener = _Opener(driver_name(config), context, rims)
+    opener = _Opener(driver_name(config), context, rims, heat)
     if opener.driver:
         registry.driver(opener.driver)
     if not has_port:
-        return opener, opener(PortInfo(), config.settings)
-    socket = PortDevice(opener, config.settings, name=config.name)
+        return opener, opener(PortInfo(), config.driver_settings)
+    socket = PortDevice(opener, config.driver_settings, name=config.name)
     if config.paths:
         port = port_at(config.paths)
         opener.driver = opener.driver or told_by_port(config, port)

@@ -8,6 +8,8 @@
 | pool.add | url, user; name, password, proxy, pin, insecure if wanted | pool, note |
 | pool.remove | pool | pool, note |
 
+With dry_run each of them only says whether it could be followed, and changes nothing.
+
 ``chosen`` and disabled pools outlive the daemon. A pool that was added lasts until the daemon ends,
 unless it stands in the configuration; one that was removed is back then, if it does.
 """
@@ -40,6 +42,8 @@ _CLOSED_SOON = 0.05
 
 NOT_IN_FILE = "it is not in the configuration: it lasts until the daemon ends"
 IN_FILE = "it stands in the configuration: it is back with the next start, unless it goes there too"
+
+LOCKED = "pools are locked by security.lock_pools: they come from the configuration alone"
 
 
 class PoolControl:
@@ -121,6 +125,9 @@ class PoolControl:
 
     async def _use(self, order: Order) -> Reply:
         name = order.text_or_nothing("pool") or None
+        if order.flag("dry_run"):
+            self._obeyed(lambda: self._pools.check(name, enabled=True))
+            return self._told()
         self._obeyed(lambda: self._pools.use(name))
         self._log.info("pool.chosen", pool=name or "automatic", by=order.by)
         result = await self._remembered(replace(self._choices, use=name))
@@ -130,6 +137,9 @@ class PoolControl:
 
     async def _switched(self, order: Order, *, enable: bool) -> Reply:
         name = order.text("pool")
+        if order.flag("dry_run"):
+            self._obeyed(lambda: self._pools.check(name))
+            return self._told()
         switch = self._pools.enable if enable else self._pools.disable
         self._obeyed(lambda: switch(name))
         self._log.info("pool.enabled" if enable else "pool.disabled", pool=name, by=order.by)
@@ -138,11 +148,15 @@ class PoolControl:
         return await self._remembered(PoolChoices(use=use, disabled=disabled))
 
     async def _add(self, order: Order) -> Reply:
+        self._refuse_if_locked()
         config = self._config_in(order)
         if len(self._names()) >= MAX_POOLS:
             raise OrderError(f"there are {MAX_POOLS} pools already")
         if config.name in self._replacing:
             raise OrderError(f"there is a pool called {config.name} already, about to reconnect")
+        if order.flag("dry_run"):
+            self._obeyed(lambda: self._pools.check_new(config.name))
+            return {"pool": config.name, "note": NOT_IN_FILE}
         for secret in Config(pools=(config,)).secrets:
             self._keep_secret(secret)
         self._obeyed(lambda: self._pools.add(config))
@@ -150,9 +164,15 @@ class PoolControl:
         return {"pool": config.name, "note": NOT_IN_FILE}
 
     async def _remove(self, order: Order) -> Reply:
+        self._refuse_if_locked()
         name = order.text("pool")
         if {*self._names(), *self._replacing} == {name}:
             raise OrderError(f"{name} is the only pool: add another one first, or pause")
+        note = IN_FILE if self._is_in_file(name) else ""
+        if order.flag("dry_run"):
+            if name not in self._replacing:
+                self._obeyed(lambda: self._pools.check(name))
+            return {"pool": name, "note": note}
         if self._replacing.pop(name, None):
             self._pools.stays_away(name)
         else:
@@ -160,7 +180,11 @@ class PoolControl:
         self._log.info("pool.removed", pool=name, by=order.by)
         disabled = self._choices.disabled - {name}
         await self._remembered(PoolChoices(use=self._choice_without(name), disabled=disabled))
-        return {"pool": name, "note": IN_FILE if self._is_in_file(name) else ""}
+        return {"pool": name, "note": note}
+
+    def _refuse_if_locked(self) -> None:
+        if self._config().security.lock_pools:
+            raise OrderError(LOCKED)
 
     def _config_in(self, order: Order) -> PoolConfig:
         arguments = PoolArguments(

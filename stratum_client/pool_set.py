@@ -129,15 +129,26 @@ class PoolSet:
 
     # --- what may be ordered ---
 
+    def check(self, name: str | None, *, enabled: bool = False) -> None:
+        """Raise PoolOrderError if no order can be given about this pool, or if it is disabled."""
+        if name is not None:
+            self._named(name)
+            if enabled and not self._policy.is_enabled(name):
+                raise PoolOrderError(f"pool {name} is disabled: enable it first")
+
+    def check_new(self, name: str) -> None:
+        """Raise PoolOrderError if there is such a pool, or one that has not closed yet."""
+        if name in self._members:
+            raise PoolOrderError(f"there is a pool called {name} already")
+        if name in self._leaving:
+            raise PoolOrderError(f"the last pool called {name} is still closing: try again")
+
     def use(self, name: str | None) -> None:
         """Take all work from this pool, whatever its state, until released by None.
 
         This and the orders below raise PoolOrderError when they make no sense.
         """
-        if name is not None:
-            self._named(name)
-            if not self._policy.is_enabled(name):
-                raise PoolOrderError(f"pool {name} is disabled: enable it first")
+        self.check(name, enabled=True)
         self._rims.ordered(PoolOrder(verb=PoolVerb.USE, pool=name or ""))
         self._policy.use(name)
         self._decide()
@@ -160,10 +171,7 @@ class PoolSet:
 
     def add(self, config: PoolConfig, *, enabled: bool = True) -> None:
         """Take in a pool, as the last in order; its name must be new."""
-        if config.name in self._members:
-            raise PoolOrderError(f"there is a pool called {config.name} already")
-        if config.name in self._leaving:
-            raise PoolOrderError(f"the last pool called {config.name} is still closing: try again")
+        self.check_new(config.name)
         order = PoolOrder(verb=PoolVerb.ADD, pool=config.name, config=config, enabled=enabled)
         self._rims.ordered(order)
         self._take_in(config)

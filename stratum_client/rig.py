@@ -61,6 +61,7 @@ class Rig:
             log_for=log_for,
             rims=context.rims,
             setpoint_for=self.control.setpoint,
+            heat=config.thermal.goals,
         )
 
     def hashrates(self) -> Mapping[str, float]:

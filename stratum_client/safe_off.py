@@ -80,7 +80,7 @@ async def _with_driver(
                 name=config.name, port=shown, skipped=f"{name} has no power that could be switched"
             )
         async with asyncio.timeout(LONGEST):
-            seen = await driver.safe_off(port, config.settings, context)
+            seen = await driver.safe_off(port, config.driver_settings, context)
     except TimeoutError:
         return Outcome(name=config.name, port=shown, problem=f"not off within {LONGEST:g} s")
     except DriverError as error:

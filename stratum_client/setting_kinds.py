@@ -127,6 +127,13 @@ def seconds(low: float = 0.001, high: float = 86_400.0) -> Kind:
     return Kind(f'a time from {shown_seconds(low)} to {shown_seconds(high)}, as in "90s"', read)
 
 
+def or_auto(kind: Kind) -> Kind:
+    """Return the kind of setting that may also be "auto"."""
+    return Kind(
+        f'{kind.allowed}, or "auto"', lambda value: "auto" if value == "auto" else kind.read(value)
+    )
+
+
 def with_unit(value: float, kind: object) -> str:
     """Return a number as a setting of this kind is spelt; empty where that has no unit."""
     allowed = kind.allowed if isinstance(kind, Kind) else ""

@@ -2,7 +2,7 @@
 
 | request | other keys | result |
 |---|---|---|
-| schedule.trust_clock | | reason |
+| schedule.trust_clock | dry_run if wanted | reason |
 
 It sleeps until the next change, but looks every 30 s whether the wall clock was set.
 """
@@ -167,6 +167,8 @@ class WindowDesk:
         return self._is_trusted
 
     def _trust(self, order: Order) -> Reply:
+        if order.flag("dry_run"):
+            return {"reason": self._told or NONE}
         self._log.warning("window.clock_trusted", by=order.by)
         self._is_trusted = True
         self.look()

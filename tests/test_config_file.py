@@ -127,7 +127,7 @@ def test_each_section_is_read() -> None:
             "[[device]]\nport = 'a'\nmatch = { serial = '1' }",
             "f.toml:3: device[1].match: a device has a port or a match, not both",
         ),
-        ("[[device]]\nfrequency = 500", "goes under settings"),
+        ("[[device]]\nvoltage = 1.2", "goes under settings"),
         ("[[device]]\nmatch = { vid = 70000 }", "match.vid: expected a whole number from 0 to 655"),
         (
             "[deadlines]\nsilence = '20m'\nsilence_cap = '10m'",

@@ -42,7 +42,6 @@ def test_a_plug_that_speaks_by_itself_may_take_its_time() -> None:
     [
         ('source = "tasmota"', "tasmota needs the url"),
         ('source = "mqtt"', "mqtt needs a topic"),
-        ('source = "mqtt", topic = "a"', "mqtt needs a broker: set url in [mqtt]"),
         ('source = "mqtt", topic = "a/+/b"', "a topic of one plug has no + or #"),
         ('source = "mqtt", topic = "a", url = "http://b"', "meter.url: a plug of source mqtt"),
         ('source = "http", url = "http://b", topic = "a"', "meter.topic: a plug of source http"),

@@ -35,6 +35,8 @@ def usage_error(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     [
         ((), "one of --idle, --power and --percent says what is ordered"),
         (("--power", "400"), '"400" is no power, as in 400W or 1.2kW'),
+        (("--power", "101%"), '"101%" is no number from 0 to 100'),
+        (("--power", "20MW"), '"20MW" is more than 10MW'),
         (("--percent", "101"), '"101" is no number from 0 to 100'),
         (("--percent", "half"), '"half" is no number from 0 to 100'),
         (("--percent", "nan"), '"nan" is no number from 0 to 100'),
@@ -47,6 +49,21 @@ def test_what_makes_no_order_is_a_wrong_argument(
     capsys: pytest.CaptureFixture[str], words: tuple[str, ...], says: str
 ) -> None:
     assert says in usage_error(capsys, *words)
+
+
+def test_a_power_may_be_a_share_and_no_power_is_rest(
+    capsys: pytest.CaptureFixture[str], secret: str
+) -> None:
+    words = ("curtail", "order", "--key", "grid", "--secret-file", secret, *TO)
+    for power, action, value in (
+        ("50%", Action.PERCENT, 50.0),
+        ("0.4kW", Action.WATTS, 400.0),
+        ("0W", Action.IDLE, None),
+        ("0%", Action.IDLE, None),
+    ):
+        assert cli.main((*words, "--power", power)) == 0
+        order = order_in(capsys.readouterr().out.encode(), KEYS)
+        assert (order.action, order.value) == (action, value)
 
 
 def test_an_order_is_signed_by_a_shared_secret(

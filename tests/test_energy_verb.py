@@ -131,6 +131,7 @@ def test_a_ledger_is_verified_and_an_edit_of_it_makes_the_exit_code_1(
     good = read(capsys, "energy", "verify")
     code, out, _ = said(capsys, "energy", "verify", str(state / FOLDER), "--head", good["digest"])
     assert (good["good"], good["intervals"], code) == (True, 24, 0)
+    assert read(capsys, "energy", "verify", "ledger") == good, "as the ledger is called"
     assert "not signed" in out
     assert out.endswith("as it was written\n")
 

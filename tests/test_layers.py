@@ -27,7 +27,7 @@ SANS_IO = {
 SANS_IO_STEMS = {"frames", "chain", "emulated", "chip", "pll"}
 COMMON_GROUND = {"api", "header", "errors", "hashing", "transports", "peripherals"} | {
     *("brown_out", "supply_watch", "low_yield", "due_nonces"),
-    *("settings_reader", "watch_settings", "emulation"),
+    *("settings_reader", "watch_settings", "emulation", "heat_goals"),
 }
 SETTLED_LAYERS = [
     {"cli", "__main__"},

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -194,13 +195,33 @@ def test_what_is_no_calendar_is_refused(
     assert "calendar[1].file" in capsys.readouterr().err
 
 
-def test_without_windows_there_is_nothing_to_show(
+def test_without_windows_it_runs_at_any_time(
     site: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    site.write_text("")
+    site.write_text('[rig]\ntimezone = "Asia/Almaty"\n')
+    config = ("--config", str(site))
 
-    assert main(["schedule", "show", "--config", str(site)]) == 2
-    assert "runs at any time" in capsys.readouterr().err
+    assert asked(capsys, "test", "--at", "2026-12-05T07:59", *config) == {
+        "at": "2026-12-05T07:59:00+05:00",
+        "mode": "full",
+        "reason": "no window and no calendar: it runs at any time",
+        "until": None,
+    }
+    assert [row["mode"] for row in asked(capsys, "show", *config)["changes"]] == ["full"]
+
+
+def test_a_time_of_day_is_the_next_one(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    now = datetime.fromisoformat(asked(capsys, "test", "--at", "now", "--config", str(site))["at"])
+    for hours in ("00:00", "07:59", "23:59"):
+        row = asked(capsys, "test", "--at", hours, "--config", str(site))
+        at = datetime.fromisoformat(row["at"])
+        assert f"{at:%H:%M:%S}" == f"{hours}:00"
+        assert at.utcoffset() == timedelta(hours=5)
+        assert timedelta(minutes=-1) < at - now <= timedelta(days=1, minutes=1)
+    for wrong in ("24:00", "7:59", "12:60", "29:00"):
+        with pytest.raises(SystemExit):
+            main(["schedule", "test", "--at", wrong, "--config", str(site)])
+        assert "is no time" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -85,11 +85,14 @@ class BoardCooling:
         return min(max(duty, verdict.least_duty), FULL)
 
 
-def limited(spec: SensorSpec, max_temperature: float | None) -> SensorSpec:
-    """Return the sensor with the user's limit, if that is lower than the board's."""
-    if max_temperature is None:
-        return spec
-    return replace(spec, limits=lowest_of(spec.limits, Limits.around(max_temperature)))
+def limited(spec: SensorSpec, settings: BoardSettings) -> SensorSpec:
+    """Return the sensor with the user's limits, where those are lower than the board's."""
+    limits, throttle = spec.limits, settings.throttle_temperature
+    if settings.max_temperature is not None:
+        limits = lowest_of(limits, Limits.around(settings.max_temperature))
+    if throttle is not None and throttle < limits.throttle:
+        limits = replace(limits, throttle=throttle, resume=min(limits.resume, throttle))
+    return replace(spec, limits=limits)
 
 
 def _pids(board: Board, sensors: tuple[SensorSpec, ...], target: float) -> dict[str, FanPid]:

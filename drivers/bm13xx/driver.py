@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol
 
-from drivers.api import Context, Device, Driver, PortInfo, Product
+from drivers.api import Context, Device, Driver, HeatGoals, PortInfo, Product
 from drivers.bm13xx.board import Board
 from drivers.bm13xx.boards.table import BOARDS
 from drivers.bm13xx.chip import ChipSpec
@@ -34,6 +34,7 @@ from drivers.bm13xx.sticks.table import GUARDED_STICKS, STICKS
 from drivers.brown_out import SupplyMemory
 from drivers.emulation import EmulatedDriver, emulation_at
 from drivers.errors import SettingError
+from drivers.heat_goals import with_goals
 from drivers.transports.bridge_ports import BridgePort, bridge_port
 from drivers.transports.port_paths import is_place, power_place, tty_paths
 from drivers.transports.tap import tapped
@@ -131,6 +132,11 @@ class BoardDriver:
         mhz = live.chain.frequency
         board = GuardedBoard(self.board, live.board, controls, context, mhz=mhz)
         return Bm13xxDevice(self.chip, live, context, ports, board)
+
+    def with_heat(self, settings: Mapping[str, object], goals: HeatGoals) -> Mapping[str, object]:
+        """Return ``settings`` with ``goals`` in them, none above the board's own limits."""
+        highest = min(sensor.limits.trip for sensor in self.board.sensors)
+        return with_goals(settings, goals, highest=highest)
 
     def emulated(self) -> EmulatedDriver | None:
         """Return the driver of such boards emulated in this process, None where there is none."""

@@ -66,7 +66,7 @@ class GuardedBoard:
         self._controls = controls
         self._log = context.log
         self._clock = context.clock
-        sensors = tuple(limited(spec, settings.max_temperature) for spec in board.sensors)
+        sensors = tuple(limited(spec, settings) for spec in board.sensors)
         self._sensors = {spec.name: spec for spec in sensors}
         self._guard = ThermalGuard(sensors, board.fans, throttle=board.throttle)
         self._cooling = BoardCooling(board, settings, sensors, asked=self._is_asked)

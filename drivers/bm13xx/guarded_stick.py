@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from drivers.api import Context, Device, PortInfo, Product
+from drivers.api import Context, Device, HeatGoals, PortInfo, Product
 from drivers.bm13xx.board import Board
 from drivers.bm13xx.chip import ChipSpec
 from drivers.bm13xx.controls import Controls, ControlsRequest
@@ -21,6 +21,7 @@ from drivers.bm13xx.stick_port import stick_port
 from drivers.brown_out import SupplyMemory
 from drivers.emulation import EmulatedDriver
 from drivers.errors import SettingError
+from drivers.heat_goals import with_goals
 from drivers.settings_reader import AUTO
 from drivers.transports.bridge_ports import BridgePort
 from drivers.transports.bridges.bridge import DTR
@@ -83,6 +84,11 @@ class GuardedStickDriver:
         return EitherChipDevice(
             chips, lambda chip: Bm13xxDevice(chip, live, context, port, board, supply), context.log
         )
+
+    def with_heat(self, settings: Mapping[str, object], goals: HeatGoals) -> Mapping[str, object]:
+        """Return ``settings`` with ``goals`` in them, none above the board's own limits."""
+        highest = min(sensor.limits.trip for sensor in self.board.sensors)
+        return with_goals(settings, goals, highest=highest)
 
     def emulated(self) -> EmulatedDriver:
         """Return the driver of such a stick emulated in this process."""

@@ -15,7 +15,14 @@ from drivers.transports import ways
 from drivers.watch_settings import SUPPLY, YIELD, supply_settings, yield_settings
 
 _CHAIN = ("chips", "frequency", "baud_rate", "scale", "nonces_per_second", "ramp", *YIELD)
-_BOARD = ("voltage", "points", "fan", "target_temperature", "max_temperature")
+_BOARD = (
+    "voltage",
+    "points",
+    "fan",
+    "target_temperature",
+    "throttle_temperature",
+    "max_temperature",
+)
 
 _LONGEST_RAMP = 3600.0
 
@@ -46,7 +53,8 @@ class BoardSettings:
     """How a board is run: core voltage, ``fan`` in percent (None: by temperature), temperatures.
 
     ``table`` is the core voltage at each frequency, the same at all where ``voltage`` was given.
-    ``max_temperature`` lowers the temperature at which the board is switched off, None leaves it.
+    ``throttle_temperature`` and ``max_temperature`` lower those at which the board slows down and
+    is switched off, None leaves them.
     ``options`` are those of the kind of board.
     """
 
@@ -54,6 +62,7 @@ class BoardSettings:
     table: VoltageTable
     fan: float | None = None
     target_temperature: float
+    throttle_temperature: float | None = None
     max_temperature: float | None = None
     options: Mapping[str, str] = field(default_factory=dict)
 
@@ -129,6 +138,7 @@ def board_settings(
         target_temperature=reader.number(
             "target_temperature", 20.0, lowest_trip, "degrees", default=board.cooling.target
         ),
+        throttle_temperature=reader.optional("throttle_temperature", 25.0, lowest_trip, "degrees"),
         max_temperature=reader.optional("max_temperature", 30.0, lowest_trip, "degrees"),
         options={name: _text(reader, name, usual) for name, usual in board.options.items()},
     )

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from drivers.api import Context, Device, PortInfo, Product
+from drivers.api import Context, Device, HeatGoals, PortInfo, Product
 from drivers.brown_out import SupplyMemory
 from drivers.emulation import EmulatedDriver, emulation_at
 from drivers.errors import SettingError
+from drivers.heat_goals import TRIP, with_goals
 from drivers.icarus.device import IcarusDevice
 from drivers.icarus.model import Model
 from drivers.icarus.models.table import MODELS
@@ -56,6 +57,12 @@ class IcarusDriver:
         """
         own = parsed(self.name, settings, self.model)
         return IcarusDevice(self.model, own, context, tapped(ports, context), supply)
+
+    def with_heat(self, settings: Mapping[str, object], goals: HeatGoals) -> Mapping[str, object]:
+        """Return ``settings`` with what of ``goals`` a model with a sensor can keep: the trip."""
+        if self.model.most_degrees is None:
+            return settings
+        return with_goals(settings, goals, highest=self.model.most_degrees, names=(TRIP,))
 
     def emulated(self) -> EmulatedDriver:
         """Return the driver of such a device emulated in this process."""

@@ -56,6 +56,9 @@ class Exceptions(Protocol):
         ...
 
 
+ANY_TIME = "no window and no calendar: it runs at any time"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
     """Weekly: ``days`` (0 is Monday) on which it opens, ``start`` and ``end`` in minutes.
@@ -173,9 +176,9 @@ class _Timeline:
         spans = [span for span in self._spans if span.holds(at)]
         spans = [span for span in spans if span.is_exception] or spans
         if not spans:
-            has_windows = bool(self._schedule.windows)
-            outside = self._schedule.outside if has_windows else FULL
-            return outside, "outside all windows" if has_windows else "no exception"
+            if self._schedule.windows:
+                return self._schedule.outside, "outside all windows"
+            return FULL, "no exception" if self._schedule.calendars else ANY_TIME
         mode = allowed_by(span.mode for span in spans)
         telling = [span.reason for span in spans if span.mode == mode]
         return mode, " and ".join(dict.fromkeys(telling or [span.reason for span in spans]))

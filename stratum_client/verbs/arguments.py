@@ -7,10 +7,9 @@ from pathlib import Path
 
 from stratum_client.config import DeviceConfig
 from stratum_client.config_arguments import PoolArguments, parse_device
-from stratum_client.config_power import WATTS
+from stratum_client.config_power import LARGEST
 from stratum_client.errors import ConfigError
-from stratum_client.setting_kinds import read_value
-from stratum_client.units import UnitError, parse_duration
+from stratum_client.units import UnitError, parse_duration, parse_power
 
 
 def add_pool_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,19 +133,43 @@ def duration(text: str) -> float:
 def add_curtail_arguments(group: "argparse._MutuallyExclusiveGroup") -> None:
     """Declare what may be ordered."""
     group.add_argument("--idle", action="store_true", help="rest")
-    group.add_argument("--power", metavar="POWER", type=_watts, help="at most so much, as in 400W")
+    group.add_argument(
+        "--power", metavar="POWER", action=_Power, help="at most so much, as in 400W, or 50%%"
+    )
     group.add_argument(
         "--percent", metavar="PERCENT", type=_percent, help="at most so much of full power"
     )
 
 
+class _Power(argparse.Action):
+    """Takes watts as ``power``, a share of full power as ``percent``."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,  # noqa: ARG002 - the form is argparse's
+        namespace: argparse.Namespace,
+        values: object,
+        option_string: str | None = None,  # noqa: ARG002 - as above
+    ) -> None:
+        """Take one or the other; raise ArgumentError."""
+        text = str(values)
+        try:
+            if text.endswith("%"):
+                namespace.percent = _percent(text)
+            else:
+                namespace.power = _watts(text)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, str(error)) from error
+
+
 def _watts(text: str) -> float:
     try:
-        found = read_value(WATTS, text)
-    except ValueError as error:
+        watts = parse_power(text)
+    except UnitError as error:
         raise argparse.ArgumentTypeError(f'"{text}" is no power, as in 400W or 1.2kW') from error
-    assert isinstance(found, float)
-    return found
+    if watts > LARGEST:
+        raise argparse.ArgumentTypeError(f'"{text}" is more than {LARGEST / 1e6:g}MW')
+    return watts
 
 
 def _percent(text: str) -> float:

@@ -80,7 +80,7 @@ def _fields(options: argparse.Namespace, now: float) -> Mapping[str, object]:
         "expires": None if expires is None else round(expires, 3),
     }
     for name, value in (("watts", options.power), ("percent", options.percent)):
-        if value is not None:
+        if value:
             fields |= {"action": name, "value": value}
     return fields | ({"reason": options.reason} if options.reason else {})
 

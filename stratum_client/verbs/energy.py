@@ -79,7 +79,11 @@ def _add_days(parser: argparse.ArgumentParser) -> None:
 
 def _add_verify(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "path", metavar="PATH", nargs="?", type=Path, help="a folder, or one of its files"
+        "path",
+        metavar="PATH",
+        nargs="?",
+        type=Path,
+        help="a folder, or one of its files (default: the daemon's ledger)",
     )
     parser.add_argument(
         "--key", metavar="HEX|FILE", default="", help="believe signatures of this public key alone"
@@ -204,7 +208,9 @@ def _told_of(damaged: list[str]) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    path = options.path or state_dir_of(options) / FOLDER
+    path = options.path
+    if path is None or (str(path) == "ledger" and not path.exists()):
+        path = state_dir_of(options) / FOLDER
     key = options.key
     if key and Path(key).is_file():
         key = Path(key).read_text(encoding="ascii", errors="replace").strip()

@@ -1,6 +1,7 @@
 """`stratum-client pause`: let devices rest until they are told otherwise."""
 
 import argparse
+import json
 import time
 from collections.abc import Mapping, Sequence
 
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="resume by itself after this time, such as 30m; time goes on while nothing runs",
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_config_argument(parser)
 
 
@@ -61,6 +63,10 @@ def _pause(options: argparse.Namespace) -> int:
         dry_run=options.dry_run or None,
     )
     names = [name for name, run, _ in rows_of(result) if not run]
+    if options.json:
+        awake = set() if options.dry_run else _awake_after(options, set(names), began)
+        tell(json.dumps({**result, "awake": sorted(awake)}))
+        return EXIT_FAILED if awake else EXIT_OK
     if options.dry_run:
         tell(f"would rest: {', '.join(names) or 'no device'}; nothing was done")
         return EXIT_OK

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stratum_client.config_secrets import SecretError, Secrets
@@ -28,14 +28,15 @@ _STDIN = "-"
 
 def add_orders(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Declare the actions that a running daemon follows."""
-    rows = _action(actions, "list", "show the pools of the running daemon, the best first", _list)
-    rows.add_argument("--json", action="store_true", help="print one JSON object")
+    _action(actions, "list", "show the pools of the running daemon, the best first", _list)
     use = _action(actions, "use", "take all work from one pool, until `use auto`", _use)
     use.add_argument("name", metavar="NAME|auto", help="a pool, as `list` shows it, or auto")
+    switches = []
     for what, text in (("enable", "let a pool take part again"), ("disable", "leave a pool out")):
         switch = _action(actions, what, f"{text}; remembered across restarts", _switch)
         switch.add_argument("name", metavar="NAME")
         switch.set_defaults(order=what)
+        switches.append(switch)
     add = _action(actions, "add", "take a pool in, until the daemon ends", _add)
     add.add_argument("url", metavar="URL", help="such as stratum+tcp://HOST:PORT")
     add.add_argument("--user", required=True, metavar="USER", help="ADDRESS.WORKER or account")
@@ -50,6 +51,8 @@ def add_orders(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     add_way_arguments(add)
     remove = _action(actions, "remove", "let a pool go, until the daemon ends", _remove)
     remove.add_argument("name", metavar="NAME")
+    for order in (use, *switches, add, remove):
+        order.add_argument("--dry-run", action="store_true", help="only say what would be done")
 
 
 def run_order(options: argparse.Namespace) -> int:
@@ -64,30 +67,40 @@ def _action(
     action: object,
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_config_argument(parser)
     parser.set_defaults(action=action)
     return parser
 
 
 def _list(options: argparse.Namespace) -> int:
-    result = asked(options, "pools")
-    if options.json:
-        tell(json.dumps(result))
-    else:
-        _show(result)
-    return EXIT_OK
+    return _told(options, asked(options, "pools"), _show)
 
 
 def _use(options: argparse.Namespace) -> int:
-    result = asked(options, "pool.use", pool=None if options.name == AUTO else options.name)
-    _show(result)
-    told_if_not_durable(result)
-    return EXIT_OK
+    name = None if options.name == AUTO else options.name
+    return _told(options, _ordered(options, "pool.use", pool=name), _show)
 
 
 def _switch(options: argparse.Namespace) -> int:
-    result = asked(options, f"pool.{options.order}", pool=options.name)
-    _show(result)
+    return _told(options, _ordered(options, f"pool.{options.order}", pool=options.name), _show)
+
+
+def _ordered(options: argparse.Namespace, what: str, **fields: object) -> Mapping[str, object]:
+    return asked(options, what, **fields, dry_run=options.dry_run or None)
+
+
+def _told(
+    options: argparse.Namespace,
+    result: Mapping[str, object],
+    show: Callable[[Mapping[str, object]], None],
+) -> int:
+    if options.json:
+        tell(json.dumps(result))
+        return EXIT_OK
+    show(result)
+    if getattr(options, "dry_run", False):
+        tell("it would be done; nothing was done")
     told_if_not_durable(result)
     return EXIT_OK
 
@@ -100,16 +113,19 @@ def _add(options: argparse.Namespace) -> int:
         return 2
     keys = ("url", "user", "name", "proxy", "pin", "insecure")
     fields = {key: getattr(options, key) for key in keys}
-    result = asked(options, "pool.add", **fields, password=password)
-    tell(f"{result.get('pool')}: added; {result.get('note')}")
-    return EXIT_OK
+    result = _ordered(options, "pool.add", **fields, password=password)
+    return _told(options, result, lambda _: _tell_pool(options, result, "added"))
 
 
 def _remove(options: argparse.Namespace) -> int:
-    result = asked(options, "pool.remove", pool=options.name)
+    result = _ordered(options, "pool.remove", pool=options.name)
+    return _told(options, result, lambda _: _tell_pool(options, result, "removed"))
+
+
+def _tell_pool(options: argparse.Namespace, result: Mapping[str, object], done: str) -> None:
     note = result.get("note")
-    tell(f"{result.get('pool')}: removed{'; ' if note else ''}{note}")
-    return EXIT_OK
+    would = "would be " if options.dry_run else ""
+    tell(f"{result.get('pool')}: {would}{done}{'; ' if note else ''}{note}")
 
 
 def _password(options: argparse.Namespace) -> str | None:

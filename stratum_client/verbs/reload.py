@@ -1,6 +1,7 @@
 """`stratum-client reload`: let a running daemon read its configuration again."""
 
 import argparse
+import json
 
 from stratum_client.verbs.asking import (
     EXIT_FAILED,
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"{parser.epilog}"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would change")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_config_argument(parser)
 
 
@@ -32,6 +34,9 @@ def run(options: argparse.Namespace) -> int:
 def _reload(options: argparse.Namespace) -> int:
     result = asked(options, "reload", dry_run=options.dry_run or None)
     changes, rest, problems = (_lines(result.get(key)) for key in _KEYS)
+    if options.json:
+        tell(json.dumps(result))
+        return EXIT_FAILED if problems else EXIT_OK
     for line in (*changes, *(f"not taken over, it {line}" for line in rest)):
         tell(line)
     if not changes and not rest:

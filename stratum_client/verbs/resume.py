@@ -1,6 +1,7 @@
 """`stratum-client resume`: end what `pause` began."""
 
 import argparse
+import json
 
 from stratum_client.verbs.asking import (
     EXIT_OK,
@@ -21,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--device", metavar="NAME", help="end the pause of this device alone")
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_config_argument(parser)
 
 
@@ -31,6 +33,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _resume(options: argparse.Namespace) -> int:
     result = asked(options, "resume", device=options.device, dry_run=options.dry_run or None)
+    if options.json:
+        tell(json.dumps(result))
+        return EXIT_OK
     released = result.get("released")
     if not released:
         tell("nothing was paused")

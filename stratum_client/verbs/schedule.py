@@ -5,19 +5,19 @@ Only `trust-clock` is an order to a running one.
 
 import argparse
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import datetime, time, timedelta, tzinfo
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config
-from stratum_client.config_file import FILE_NAME, find_config, load_config
+from stratum_client.config_file import find_config, load_config
 from stratum_client.control.local_time import SECONDS, instant_of, iso, shown_at
 from stratum_client.control.schedule import Change, Schedule
 from stratum_client.control.start_slots import Slots
-from stratum_client.errors import ConfigError
 from stratum_client.help_text import ParagraphFormatter
 from stratum_client.schedule_source import schedule_of
 from stratum_client.units import duration
@@ -26,7 +26,8 @@ from stratum_client.verbs.asking import EXIT_OK, add_config_argument, asked, rep
 MOST_DAYS = 366
 
 _NOTES = """\
-A TIME without an offset, as in 2026-12-05T07:59, is one of the rig's time zone (rig.timezone).
+A TIME without an offset, as in 2026-12-05T07:59, is one of the rig's time zone (rig.timezone); one
+without a date, as in 07:59, the next one there.
 Windows are shown as they are written; devices come to rest schedule.lag before one closes.
 """
 
@@ -58,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="let a running daemon believe a clock that nobody has synchronized",
         description="Let a running daemon believe its clock, until it ends.",
     )
+    trust.add_argument("--dry-run", action="store_true", help="only say what would be done")
     add_config_argument(trust)
     for action in (show, test):
         action.add_argument("--config", metavar="FILE", type=Path, help="settings, as for run")
@@ -71,7 +73,7 @@ def run(options: argparse.Namespace) -> int:
     now = SystemClock().wall()
     config = load_config(options.config or find_config())
     zone = ZoneInfo(config.rig.timezone)
-    at = now if options.start is None else instant_of(options.start, zone)
+    at = _instant(options.start, zone, now)
     schedule = _schedule(config, at)
     if options.action == "show":
         _show(schedule, at, options, _slots(config))
@@ -81,16 +83,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _trust(options: argparse.Namespace) -> int:
-    tell(str(asked(options, "schedule.trust_clock").get("reason")))
+    result = asked(options, "schedule.trust_clock", dry_run=options.dry_run or None)
+    tell(str(result.get("reason")))
+    if options.dry_run:
+        tell("nothing was done")
     return EXIT_OK
 
 
 def _schedule(config: Config, now: float) -> Schedule:
-    schedule = schedule_of(config, now=now)
-    if schedule is None:
-        where = config.path or FILE_NAME
-        raise ConfigError(where, "there is no [[window]] and no [[calendar]]: it runs at any time")
-    return schedule
+    free = Schedule(windows=(), zone=ZoneInfo(config.rig.timezone))
+    return schedule_of(config, now=now) or free
 
 
 def _slots(config: Config) -> Slots:
@@ -151,7 +153,24 @@ def _short(at: float | None, zone: tzinfo) -> str:
     return "" if at is None else shown_at(at, zone).strftime("%a %Y-%m-%d %H:%M")
 
 
-def _time(text: str) -> datetime:
+def _instant(given: datetime | time | None, zone: tzinfo, now: float) -> float:
+    """Return the instant that is meant: a time of day is the next one, nothing is now."""
+    if isinstance(given, datetime):
+        return instant_of(given, zone)
+    if given is None:
+        return now
+    today = shown_at(now, zone).date()
+    at = instant_of(datetime.combine(today, given), zone)
+    if at > now:
+        return at
+    return instant_of(datetime.combine(today + timedelta(days=1), given), zone)
+
+
+def _time(text: str) -> datetime | time | None:
+    if text == "now":
+        return None
+    if re.fullmatch("([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        return time.fromisoformat(text)
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from drivers.api import PortInfo, Setpoint
+from drivers.api import Cooled, HeatGoals, PortInfo, Setpoint
 from drivers.bm13xx.board import Board
 from drivers.bm13xx.boards.bitaxe_gamma import BITAXE_GAMMA
 from drivers.bm13xx.boards.table import BOARDS
@@ -178,3 +178,23 @@ def test_an_emulated_device_may_stand_where_a_port_does() -> None:
         emulated.open(PortInfo(), {"scale": "small"}, context)
     with pytest.raises(SettingError, match="probability"):
         emulated.open(PortInfo(), {"drop": 7}, context)
+
+
+def test_goals_of_heat_lower_a_boards_limits_and_never_raise_them() -> None:
+    goals = HeatGoals(target=62, throttle=72, trip=80)
+    driver = DRIVERS["bitaxe-gamma"]
+    assert isinstance(driver, Cooled)
+
+    merged = driver.with_heat({"max_temperature": "70", "frequency": 400}, goals)
+    _, board = board_settings("x", merged, BITAXE_GAMMA)
+    own_target = driver.with_heat({"target_temperature": 50}, HeatGoals(target=62))
+    unclear = driver.with_heat({"max_temperature": "warm"}, goals)
+
+    assert merged["frequency"] == 400
+    assert board.target_temperature == 62
+    assert (board.throttle_temperature, board.max_temperature) == (72, 70)
+    assert own_target == {"target_temperature": 50}
+    assert unclear["max_temperature"] == "warm", "left to whoever reads the setting"
+    assert driver.with_heat({}, goals)["max_temperature"] == 75, "the board's own, which is lower"
+    assert driver.with_heat({"fan": 60}, HeatGoals()) == {"fan": 60}
+    assert not isinstance(DRIVERS["bm1370"], Cooled)

@@ -62,6 +62,17 @@ async def test_in_hot_air_it_throttles_and_stays_below_the_trip() -> None:
     assert "throttle limit" in stats.reason
 
 
+async def test_a_users_throttle_slows_the_board_where_its_own_limit_would_not() -> None:
+    rig = gamma(ambient=38.0, throttle_temperature=57, target_temperature=60)
+
+    async with rig.running():
+        await rig.miner.until(lambda: number(rig.device.stats(), "throttle_steps") > 0)
+        stats = rig.device.stats()
+
+    assert "throttle limit" in stats.reason
+    assert rig.heat.die < 65
+
+
 async def test_a_trip_cools_down_with_fans_on_and_then_it_mines_again() -> None:
     rig = gamma(Faults(hot_after=300.0), ambient=38.0)
 

@@ -64,6 +64,11 @@ def test_a_pause_outlives_a_kill_and_ends_with_resume(tmp_path: Path, console: C
             assert limits_in(fetched(f"{address_of(run)}/metrics")[1]) == [claim["reason"]]
             assert claim["reason"] in console.said("status")[1]
 
+            would = json.loads(console.done("resume", "--json", "--dry-run"))
+            assert would["released"] == [claim["reason"]]
+            again = json.loads(console.done("pause", "--json", "--reason", "fan is loud"))
+            assert (again["awake"], again["durable"]) == ([], True)
+            claim["reason"] = again["reason"]
             code, out, _ = console.said("resume")
             assert (code, out) == (0, f"ended: {claim['reason']}\ntold to mine: cpu\n")
             run.wait_for("share.accepted")
@@ -103,6 +108,7 @@ settings = {{ threads = 1 }}
             run.wait_for(r"pool\.authorized pool=spare")
             run.wait_for("share.accepted(?s:.*)debug")
             assert console.said("reload")[1] == "nothing has changed\n"
+            assert json.loads(console.done("reload", "--json"))["changes"] == []
             assert [one["name"] for one in console.status()["pools"]] == ["main", "spare"]
             assert run.ended() == 0
         summary = run.summary()
@@ -123,6 +129,16 @@ def test_pools_are_ordered_about_from_the_command_line(tmp_path: Path, console: 
                 one["name"] for one in json.loads(console.done("pools", "list", "--json"))["pools"]
             ]
             assert names == ["127.0.0.1", "127.0.0.1-2"]
+            for tried in (
+                *(("disable", names[1]), ("enable", names[1]), ("remove", names[1])),
+                *(("use", names[1]), ("add", url, "--user", "c.d", "--name", "third")),
+            ):
+                assert console.done("pools", *tried, "--dry-run")
+            unknown = console.said("pools", "remove", "nobody", "--dry-run")
+            assert (unknown[0], "no pool is called 'nobody'" in unknown[2]) == (1, True)
+            after = json.loads(console.done("pools", "use", "auto", "--json", "--dry-run"))
+            assert [one["name"] for one in after["pools"]] == names
+            assert {one["role"] for one in after["pools"]}.isdisjoint({"disabled"})
             assert "disabled" in console.done("pools", "disable", names[1])
             (tmp_path / "password").write_text("geheim-4\n")
             (tmp_path / "password").chmod(0o600)

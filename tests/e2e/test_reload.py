@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from stratum_client.api.control_lines import Order, OrderError
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config, DeviceConfig, LogConfig, PoolConfig
+from stratum_client.config_access import SecurityConfig
 from stratum_client.errors import ConfigError
 from stratum_client.job import Fate, SessionId
 from stratum_client.pool_choices import ChoicesFileError, PoolChoices, choices_in, text_of
@@ -354,6 +355,20 @@ async def test_what_makes_no_sense_is_refused_and_changes_nothing() -> None:
             with pytest.raises(OrderError, match=problem):
                 await r.ask(what, **fields)
         assert r.names() == ["main"]
+
+
+async def test_locked_pools_come_from_the_configuration_alone() -> None:
+    async with rig(2) as r:
+        r.reload.config = replace(r.config, security=SecurityConfig(lock_pools=True))
+        for what, fields in (
+            ("pool.add", {"url": "x:1", "user": "a"}),
+            ("pool.add", {"url": "x:1", "user": "a", "dry_run": True}),
+            ("pool.remove", {"pool": "spare"}),
+        ):
+            with pytest.raises(OrderError, match=r"locked by security\.lock_pools"):
+                await r.ask(what, **fields)
+        assert r.names() == ["main", "spare"]
+        assert (await r.ask("pool.use", pool="spare"))["chosen"] == "spare"
 
 
 async def test_a_choice_that_cannot_be_written_is_made_and_told(tmp_path: Path) -> None:

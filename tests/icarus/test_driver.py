@@ -5,7 +5,7 @@ from random import Random
 import pytest
 
 from drivers import registry
-from drivers.api import Context, PortInfo
+from drivers.api import Context, HeatGoals, PortInfo
 from drivers.brown_out import SupplySettings
 from drivers.errors import SettingError
 from drivers.icarus.driver import DRIVERS
@@ -173,3 +173,15 @@ def test_what_nobody_sets_is_what_the_device_is_made_for() -> None:
     assert parsed("rbox", {}, MODELS["rbox"]).max_temperature == 90.0
     assert parsed("cairnsmore1", {}, MODELS["cairnsmore1"]).frequency is None
     assert "voltage" in known_settings(MODELS["antminer-u3"])
+
+
+def test_of_the_goals_of_heat_a_model_with_a_sensor_keeps_the_trip() -> None:
+    goals = HeatGoals(target=62, throttle=72, trip=80)
+
+    assert DRIVERS["rbox"].with_heat({"frequency": 270}, goals) == {
+        "frequency": 270,
+        "max_temperature": 80,
+    }
+    assert DRIVERS["rbox"].with_heat({}, HeatGoals(trip=120)) == {"max_temperature": 90}
+    assert DRIVERS["block-erupter"].with_heat({}, goals) == {}
+    assert DRIVERS["rbox"].emulated().with_heat({}, goals) == {"max_temperature": 80}
