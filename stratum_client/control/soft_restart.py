@@ -152,18 +152,22 @@ class Restarts:
 
     def _held(self, device: str, wish: Wish, now: float) -> Rest | None:
         rest = self.rests.get(device)
-        if rest is None and device not in self._seen:
-            rest = self._unseen
+        is_new = device not in self._seen
         self._seen.add(device)
+        if rest is None and is_new:
+            rest = self._unseen
         if wish is not Wish.RUN:
             if rest is None:
                 rest = Rest(off_since=now)
-                self._stopping.add(device)
+                if not is_new:
+                    self._stopping.add(device)
             self.rests[device] = replace(rest, is_soft=wish is Wish.REST, start=None)
             return None
         if rest is None:
             return None
         if rest.start is None:
+            if device in self._stopping:
+                rest = replace(rest, off_since=now)  # that is yet to come
             rest = rest.let_go(self.rules, now)
         if rest.start is not None and rest.start > now:
             self.rests[device] = rest

@@ -82,12 +82,15 @@ def test_a_device_that_rested_too_shortly_stays_off_for_the_minimum_time_first()
 
 def test_the_minimum_time_begins_when_a_device_has_come_to_rest() -> None:
     restarts = Restarts(RestartRules(min_off=120.0), {"old": Rest(off_since=MIDNIGHT - 60)})
-    starts(restarts, {"a": REST, "old": REST}, MIDNIGHT)
-    assert starts(restarts, {"a": RUN, "old": REST}, MIDNIGHT + 1) == {"a": MIDNIGHT + 120}
+    starts(restarts, {"a": RUN}, MIDNIGHT - 60)
+    starts(restarts, {"a": REST, "old": REST, "new": REST}, MIDNIGHT)
+    waits = {"a": MIDNIGHT + 121, "new": MIDNIGHT + 120}
+    assert starts(restarts, {"a": RUN, "old": REST, "new": RUN}, MIDNIGHT + 1) == waits
 
     assert restarts.is_off("a", MIDNIGHT + 2)
     assert not restarts.is_off("a", MIDNIGHT + 50)
     assert not restarts.is_off("old", MIDNIGHT + 2)
+    assert not restarts.is_off("new", MIDNIGHT + 2)
     assert not restarts.is_off("unknown", MIDNIGHT + 2)
 
     late, old = MIDNIGHT + 122, MIDNIGHT + 60

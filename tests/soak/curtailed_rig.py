@@ -69,21 +69,23 @@ class Obeyed:
 class Watched:
     """What is true of one board: since when it rests, and how long it has rested each time.
 
-    Seconds of `time.monotonic`; None while it does not rest. How long the first rest was, before
-    the daemon ever started it, nobody knows.
+    Seconds of `time.monotonic`; ``rests_since`` is when it was first seen to, None while it does
+    not, ``busy_at`` when it last was seen not to. ``rests`` are from there: looks may be late, and
+    how long the rest was before the daemon ever started it nobody knows.
     """
 
     board: RackBoard
     rests_since: float | None = -math.inf
+    busy_at: float = -math.inf
     rests: list[float] = field(default_factory=list)
 
     def look(self, now: float) -> None:
-        resting = not self.board.is_hashing and self.board.watts <= REST_WATTS
-        if resting and self.rests_since is None:
-            self.rests_since = now
-        elif not resting and self.rests_since is not None:
-            self.rests.append(now - self.rests_since)
-            self.rests_since = None
+        if not self.board.is_hashing and self.board.watts <= REST_WATTS:
+            self.rests_since = now if self.rests_since is None else self.rests_since
+            return
+        if self.rests_since is not None:
+            self.rests.append(now - self.busy_at)
+        self.rests_since, self.busy_at = None, now
 
 
 @dataclass
