@@ -1,12 +1,12 @@
 """All pools of a rig: connected as the policy wants, and work taken from those that serve.
 
 The shell around `failover`: pools tell it what happens, it asks the policy and does what that says,
-in the same call stack. A connection is let go only when its shares are answered.
+in the same call stack. `pool_lives` begins and ends their connections.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from drivers.api import Clock, Log
 from stratum_client.config import PoolConfig
@@ -17,27 +17,15 @@ from stratum_client.job import Job
 from stratum_client.miner import Miner
 from stratum_client.pool import Pool
 from stratum_client.pool_health import Loss, Tip, loss_of
+from stratum_client.pool_lives import PoolLives
 from stratum_client.pool_order import PoolOrder, PoolVerb
 from stratum_client.pool_plan import PoolPlan
 from stratum_client.pool_returning import RECONNECTING, ReturningPool
 from stratum_client.pool_watcher import PoolWatcher
 from stratum_client.rims import PlainRims, Rims, Timer
-from stratum_client.stats import PoolState, PoolStats
-
-LATE_NONCES = 0.5
-"""Seconds in which devices may still find nonces of the work they had before a change of pool."""
+from stratum_client.stats import PoolStats
 
 MakePool = Callable[[PoolConfig, PoolWatcher], Pool]
-
-
-@dataclass(slots=True, eq=False)
-class _Member:
-    """A pool; ``life`` is its running task, ``parting`` the task that ends it."""
-
-    pool: Pool
-    life: asyncio.Task[None] | None = None
-    parting: asyncio.Task[None] | None = None
-    is_ending: bool = False
 
 
 class PoolSet:
@@ -71,10 +59,10 @@ class PoolSet:
         self._give_up = give_up
         self._policy = PoolPolicy(work, now)
         self._plan = PoolPlan(now)
-        self._members: dict[str, _Member] = {}
+        self._lives = PoolLives(miner, self._parted)
+        self._members: dict[str, Pool] = {}
         self._leaving: dict[str, Pool] = {}
         self._returning: dict[str, ReturningPool] = {}
-        self._group: asyncio.TaskGroup | None = None
         self._timer: Timer | None = None
         for config in configs:
             self._take_in(config)
@@ -87,7 +75,7 @@ class PoolSet:
     @property
     def pools(self) -> tuple[Pool, ...]:
         """Return the pools in their order."""
-        return tuple(self._members[name].pool for name in self._policy.names)
+        return tuple(self._members[name] for name in self._policy.names)
 
     @property
     def serving(self) -> tuple[str, ...]:
@@ -155,10 +143,10 @@ class PoolSet:
 
     def enable(self, name: str) -> None:
         """Let a pool take part again."""
-        member = self._named(name)
+        pool = self._named(name)
         self._rims.ordered(PoolOrder(verb=PoolVerb.ENABLE, pool=name))
         self._policy.enable(name, self._clock.monotonic())
-        if (connection := member.pool.shares.connection) and connection.session.current_job:
+        if (connection := pool.shares.connection) and connection.session.current_job:
             self.job_arrived(name, connection.session.current_job)
         self._decide()
 
@@ -184,18 +172,15 @@ class PoolSet:
 
         ``comes_back``: it will be added again, with other settings.
         """
-        member = self._named(name)
+        pool = self._named(name)
         self._rims.ordered(PoolOrder(verb=PoolVerb.REMOVE, pool=name, comes_back=comes_back))
         if comes_back:
-            self._returning[name] = self._returning_one(member.pool)
+            self._returning[name] = self._returning_one(pool)
         self._policy.remove(name, comes_back=comes_back)
         del self._members[name]
-        self._leaving[name] = member.pool
+        self._leaving[name] = pool
         self._decide()
-        if self._group:
-            self._group.create_task(self._remove(member), name=f"pool {name} leaves")
-        else:
-            self._forget(name)
+        self._lives.remove(name, then=lambda: self._forget(name))
 
     def stays_away(self, name: str) -> None:
         """Let a pool that was to come back not do so."""
@@ -212,9 +197,9 @@ class PoolSet:
 
     def adjust(self, config: PoolConfig) -> None:
         """Give a pool other settings without a new session: deadlines hold from the next one on."""
-        member = self._named(config.name)
+        pool = self._named(config.name)
         self._rims.ordered(PoolOrder(verb=PoolVerb.ADJUST, pool=config.name, config=config))
-        member.pool.adjust(config)
+        pool.adjust(config)
         self._policy.adjust(config.name, quota=config.quota, patience=config.deadlines.failover)
         self._decide(anew=True)
 
@@ -230,13 +215,11 @@ class PoolSet:
 
     async def run(self) -> None:
         """Keep pools connected and devices in work until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            self._group = group
+        async with self._lives.going_on():
             try:
                 self._decide(anew=True)
                 await asyncio.get_running_loop().create_future()
             finally:
-                self._group = None
                 if self._timer:
                     self._timer.cancel()
 
@@ -265,6 +248,11 @@ class PoolSet:
             self._policy.lost(pool, loss_of(error), self._clock.monotonic())
             self._decide()
 
+    def _parted(self, pool: str) -> None:
+        """Take note that a pool was let go; begin its life again if that is wanted by now."""
+        self._policy.lost(pool, Loss.CONNECTION, self._clock.monotonic())
+        self._decide()
+
     # --- decisions ---
 
     def _decide(self, *, anew: bool = False) -> None:
@@ -275,11 +263,11 @@ class PoolSet:
             self._follow(decision, now)
         if decision.serving != before.serving:
             for name in set(decision.serving) - set(before.serving):
-                self._members[name].pool.begins_to_serve = True
+                self._members[name].begins_to_serve = True
             self._tell(before, decision)
-        if self._group:
-            for name, member in self._members.items():
-                self._connect(name, member, wanted=name in decision.connect)
+        if self._lives.may_begin:
+            for name in self._members:
+                self._lives.want(name, alive=name in decision.connect)
             self._set_timer(now)
         if decision.is_over:
             self._give_up()
@@ -300,8 +288,8 @@ class PoolSet:
         tell("pools.switched", **names, reason=decision.reason)
 
     def _in_flight(self) -> int:
-        members = (self._members.get(name) for name in self._decision.serving)
-        return sum(member.pool.shares.in_flight() for member in members if member)
+        pools = (self._members.get(name) for name in self._decision.serving)
+        return sum(pool.shares.in_flight() for pool in pools if pool)
 
     def _set_timer(self, now: float) -> None:
         """Come back when a decision may change by time alone, or seats are to be dealt anew."""
@@ -321,53 +309,12 @@ class PoolSet:
             self._miner.plan_changed()
         self._decide()
 
-    # --- connections ---
-
-    def _connect(self, name: str, member: _Member, *, wanted: bool) -> None:
-        """Start a pool's life, or begin to end it."""
-        assert self._group
-        if not wanted:
-            if member.life and not member.parting:
-                parting = self._part(name, member)
-                member.parting = self._group.create_task(parting, name=f"pool {name} parts")
-        elif member.parting and not member.is_ending:
-            member.parting.cancel()
-            member.parting = None
-        elif member.life is None:
-            member.life = self._group.create_task(member.pool.run(), name=f"pool {name}")
-
-    async def _part(self, name: str, member: _Member) -> None:
-        """End a pool's life, and begin it again if that is wanted by then."""
-        await self._end(member)
-        if name in self._members:
-            self._policy.lost(name, Loss.CONNECTION, self._clock.monotonic())
-            self._decide()
-
-    async def _remove(self, member: _Member) -> None:
-        if member.parting:
-            await asyncio.wait([member.parting])
-        await self._end(member)
-        self._forget(member.pool.config.name)
-
-    async def _end(self, member: _Member) -> None:
-        """Let the pool answer what is in flight, then end its life."""
-        pool, life = member.pool, member.life
-        if life:
-            await asyncio.sleep(LATE_NONCES)
-            await pool.drain(pool.config.deadlines.submit)
-            member.is_ending = True
-            life.cancel()
-            await asyncio.wait([life])
-            pool.state = PoolState.DISCONNECTED
-        self._miner.pool_gone(pool.config.name)
-        member.life = member.parting = None
-        member.is_ending = False
-
     # --- small things ---
 
     def _take_in(self, config: PoolConfig) -> None:
         self._returning.pop(config.name, None)
-        self._members[config.name] = _Member(self._make_pool(config, self))
+        self._members[config.name] = pool = self._make_pool(config, self)
+        self._lives.add(pool)
         now, patience = self._clock.monotonic(), config.deadlines.failover
         self._policy.add(config.name, now, quota=config.quota, patience=patience)
 
@@ -376,7 +323,7 @@ class PoolSet:
         self._miner.remove_pool(name, comes_back=name in self._returning)
         self._plan.forget(name)
 
-    def _named(self, name: str) -> _Member:
+    def _named(self, name: str) -> Pool:
         if name in self._returning:
             raise PoolOrderError(f"pool {name} is {RECONNECTING}: try again when it is back")
         if name not in self._members:
@@ -395,5 +342,5 @@ class PoolSet:
 
     def _snapshot(self, name: str, now: float) -> PoolStats:
         role, note = self._policy.role(name, now)
-        stats, dealt = self._members[name].pool.snapshot(now), self._plan.dealt(name)
+        stats, dealt = self._members[name].snapshot(now), self._plan.dealt(name)
         return replace(stats, role=role, role_note=note, dealt=dealt)
