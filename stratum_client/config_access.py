@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from stratum_client.config_metrics import LISTEN, ListenAddress
 from stratum_client.setting_kinds import BOOLEAN, Kind, NotAllowedError, Section, read_as, text
+from stratum_client.toml_lines import KeyPath
 
 _RIGHT = text(r"[A-Z]:[0-9a-fA-F.:/]{1,50}", 'a right and an address, as in "R:127.0.0.1"')
 
@@ -35,9 +36,10 @@ class ApiConfig:
     cgminer: CgminerConfig | None = field(default=None, metadata=read_as(Section(CgminerConfig)))
 
     @property
-    def unserved(self) -> tuple[str, ...]:
+    def unserved(self) -> tuple[KeyPath, ...]:
         """Return the keys that ask for what is not there."""
-        wanted = {"api.listen": self.listen, "api.cgminer": self.cgminer and self.cgminer.listen}
+        wanted: dict[KeyPath, ListenAddress | None] = {("api", "listen"): self.listen}
+        wanted["api", "cgminer", "listen"] = self.cgminer.listen if self.cgminer else None
         return tuple(key for key, address in wanted.items() if address)
 
 

@@ -16,10 +16,13 @@ def without_effect(config: Config) -> Iterator[Idle]:
     """Yield what does nothing as things are."""
     yield from _of_mqtt(config)
     yield from _of_orders(config)
-    yield from _of_meter(("power", "meter"), config.power.meter)
+    has_broker = config.mqtt.url is not None
+    yield from _of_meter(("power", "meter"), config.power.meter, has_broker=has_broker)
     for index, device in enumerate(config.devices):
-        yield from _of_meter(("device", index, "meter"), device.meter)
+        yield from _of_meter(("device", index, "meter"), device.meter, has_broker=has_broker)
     yield from _of_price(config)
+    for path in config.api.unserved:
+        yield path, "this version does not serve it; orders go over the control socket"
 
 
 def _of_mqtt(config: Config) -> Iterator[Idle]:
@@ -52,7 +55,9 @@ def _of_orders(config: Config) -> Iterator[Idle]:
         yield ("curtail", "on_signal_lost"), why
 
 
-def _of_meter(path: KeyPath, meter: MeterConfig | None) -> Iterator[Idle]:
+def _of_meter(path: KeyPath, meter: MeterConfig | None, *, has_broker: bool) -> Iterator[Idle]:
+    if meter and meter.source == "mqtt" and not has_broker:
+        yield (*path, "source"), f"nobody hears the plug: {_NO_BROKER}"
     if meter and meter.user and not meter.password:
         yield (*path, "user"), "it is not sent without a password: set password_file beside it"
 

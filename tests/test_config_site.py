@@ -111,6 +111,22 @@ def test_a_site_says_all_of_it_in_one_file() -> None:
     assert config.security.lock_pools
 
 
+def test_what_a_file_wants_in_vain_is_told_with_its_line() -> None:
+    config = read(SITE + '[[device]]\ndriver = "cpu"\nmeter = { source = "mqtt", topic = "a" }')
+
+    line = {key: number for number, key in enumerate(SITE.split("\n"), 1)}
+    [plug] = [number for text, number in line.items() if text.startswith("meter = ")]
+    [cgminer] = [number for text, number in line.items() if text.startswith("cgminer = ")]
+    deaf = "no effect: nobody hears the plug: without mqtt.url there is no broker"
+    unserved = "no effect: this version does not serve it; orders go over the control socket"
+    assert config.warnings == (
+        f"f.toml:{plug}: power.meter.source: {deaf}",
+        f"f.toml:{SITE.count(chr(10)) + 3}: device[2].meter.source: {deaf}",
+        f"f.toml:{cgminer - 1}: api.listen: {unserved}",
+        f"f.toml:{cgminer}: api.cgminer.listen: {unserved}",
+    )
+
+
 def test_a_site_of_the_broker_comes_before_that_of_the_rig() -> None:
     assert read('[rig]\nsite = "kent"\n[mqtt]\nsite = "kent-2"').mqtt.site == "kent-2"
     assert read('[rig]\nsite = "kent"').mqtt.site == "kent"
