@@ -170,13 +170,19 @@ async def test_a_plug_that_speaks_is_heard_as_soon_as_there_is_a_broker(tmp_path
         await until(lambda: rig.log.named("meter.unreadable"))
         await rig.reload(mqtt=mqtt_at(port))
         said = b'{"ENERGY":{"Power":61.5}}'
-        await site.client.publish("tele/plug17/SENSOR", said, 1, True)
+
+        async def speak() -> None:
+            while True:
+                await site.client.publish("tele/plug17/SENSOR", said, 1)
+                await asyncio.sleep(0.2)
+
+        plug = asyncio.create_task(speak())
         await until(lambda: (power := rig.daemon.snapshot().power) and power.watts == 61.5)
+        plug.cancel()
         assert rig.daemon.site.meters.power
         assert rig.daemon.site.meters.power.total.source is Source.PLUG
 
         await rig.reload(power=PowerConfig())
-        await site.client.publish("tele/plug17/SENSOR", b"", 1, True)
         assert [pattern for pattern, _ in rig.broker._subscribed if "tele" in pattern] == []
 
 

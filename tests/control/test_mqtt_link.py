@@ -47,7 +47,7 @@ async def test_messages_go_both_ways_and_the_state_says_who_is_there(tmp_path: P
             await site.client.publish("mine/kent/order/all", b"stop", 1)
             await site.client.publish("mine/kent/other", b"no", 1)
             await until(lambda: heard)
-            link.subscribe("late", lambda topic, payload: heard.append((topic, payload)))
+            link.subscribe("late", lambda topic, payload: heard.append((topic, payload)), qos=1)
             await site.client.publish("late", b"but kept", 1, retain=True)
             await until(lambda: len(heard) > 1)
         state = await site.hears(lambda topic, payload: b"online" in payload)
@@ -126,6 +126,21 @@ async def test_orders_sent_while_the_rig_is_away_are_kept_for_it(tmp_path: Path)
             await until(lambda: heard)
 
     assert heard == [b"stop"]
+
+
+async def test_what_the_broker_retains_is_for_who_asks_for_it(tmp_path: Path) -> None:
+    meter, order = list[bytes](), list[bytes]()
+    async with broker(tmp_path) as port, site_at(port) as site:
+        await site.client.publish("tele/plug", b"old", 1, retain=True)
+        link = link_to(f"mqtt://127.0.0.1:{port}", RecordingLog())
+        link.subscribe("tele/plug", lambda _, payload: meter.append(payload))
+        link.subscribe("tele/#", lambda _, payload: order.append(payload), qos=1)
+        async with running(link):
+            await until(lambda: b"old" in order)
+            await site.client.publish("tele/plug", b"new", 1, retain=True)
+            await until(lambda: b"new" in meter)
+
+    assert b"old" not in meter
 
 
 async def test_a_link_that_crashes_counts_as_lost(tmp_path: Path) -> None:

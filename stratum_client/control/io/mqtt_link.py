@@ -104,8 +104,9 @@ class MqttLink:
     def subscribe(self, pattern: str, take: Take, *, qos: int = 0) -> None:
         """Let ``take`` have every message whose topic fits, from now on.
 
-        With ``qos`` 1 the broker keeps messages while this rig is away. To subscribe once more has
-        the broker send what it retains once more.
+        With ``qos`` 0 that is what is said while we listen: nobody knows how old what the broker
+        retains is. With 1 that comes too, again when it is subscribed to once more, and what the
+        broker kept while this rig was away.
         """
         if (pattern, take, qos) not in self._takers:
             self._takers.append((pattern, take, qos))
@@ -283,8 +284,8 @@ class MqttLink:
             if len(payload) > LARGEST_MESSAGE:
                 self._log.warning("mqtt.too_large", topic=str(message.topic), bytes=len(payload))
                 continue
-            for pattern, take, _ in self._takers:
-                if message.topic.matches(pattern):
+            for pattern, take, qos in self._takers:
+                if message.topic.matches(pattern) and (qos or not message.retain):
                     take(str(message.topic), payload)
 
     async def _send_all(self, client: "Client") -> None:
