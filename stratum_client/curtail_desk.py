@@ -339,7 +339,8 @@ class CurtailDesk:
         if not self._awaits_clock:
             return
         held = len(self.book.claims.claims)
-        self._log.warning("order.clock_unsynchronized", orders=held)
+        if held:
+            self._log.warning("order.clock_unsynchronized", orders=held)
         while not self._is_believed():  # noqa: ASYNC110 - the kernel tells nobody
             await asyncio.sleep(_LOOK_AT_CLOCK)
         before = [claim.issuer for claim in self.book.claims.claims]

@@ -260,7 +260,9 @@ class PoolPolicy:
         """Return why ``best`` takes over from the pool that served last."""
         last = self._last_served
         why = self._why_gone(last) if last and last != best.name else ""
-        return why or f"{best.name} has a job"
+        if why and self._serving:
+            return why
+        return "; ".join(filter(None, (f"{best.name} has a job", why)))
 
     def _why_gone(self, name: str) -> str:
         """Return what became of a pool that served; empty if nothing did."""

@@ -130,7 +130,8 @@ class RestartMemory:
                 await self._left.rests.write(text_of(self._boot.id, rests))
                 await self._left.marker.remove()
         except (OSError, TimeoutError) as error:
-            self._log.warning("rests.not_saved", error=str(error) or "the disk took too long")
+            problem = error.strerror or str(error) or "the disk took too long"
+            self._log.warning("rests.not_saved", error=problem)
         self._is_marked, self._saved = False, None
 
     def _leavings(self) -> Leavings:

@@ -8,7 +8,7 @@ from stratum_client.job import Fate
 from stratum_client.ledger_reading import Findings, LedgerBlock, Sum
 from stratum_client.setting_kinds import printable
 from stratum_client.share_ledger import LedgerShare
-from stratum_client.units import duration, scaled
+from stratum_client.units import counted, duration, scaled
 
 OPEN = "open"
 """The fate of a share that nothing more is known of yet."""
@@ -57,7 +57,7 @@ def sum_lines(total: Sum, findings: Findings) -> list[str]:
     fates = ", ".join(
         f"{total.fates[fate]} {fate or OPEN}" for fate in (*Fate, None) if total.fates.get(fate)
     )
-    lines = [f"{total.count} shares: {fates}" if total.count else "no shares"]
+    lines = [f"{counted(total.count, 'share')}: {fates}" if total.count else "no shares"]
     if total.count:
         rate = total.hashrate
         span = f" over {duration((total.last or 0.0) - (total.first or 0.0))}"

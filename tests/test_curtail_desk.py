@@ -171,6 +171,25 @@ async def test_a_clock_that_nobody_has_set_ends_no_remembered_order(
         await until(lambda: late.running() == ["cpu", "gamma"])
 
 
+async def test_a_clock_that_nobody_has_set_concerns_no_rig_without_orders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(curtail_desk, "_LOOK_AT_CLOCK", 0.01)
+    bench = OrderBench(None, synchronized=False)
+    looks = 0
+
+    def doubted() -> bool:
+        nonlocal looks
+        looks += 1
+        return False
+
+    monkeypatch.setattr(bench.desk, "_is_believed", doubted)
+    async with working(bench):
+        await until(lambda: looks >= 2)
+
+    assert bench.log.named("order.clock_unsynchronized") == []
+
+
 MESSAGES = st.one_of(
     st.binary(max_size=200),
     st.builds(

@@ -108,6 +108,15 @@ def test_of_other_days_nothing_is_reported(state: Path, capsys: pytest.CaptureFi
     )
 
 
+def test_who_asks_too_early_is_told_when_there_will_be_something(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, _ = said(capsys, "energy", "report", "--days", "1")
+
+    assert code == 0
+    assert "a running daemon writes every five minutes" in out
+
+
 def test_all_intervals_are_exported_exactly(
     state: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,7 +161,9 @@ def test_a_key_is_made_once_shown_and_signs(
 ) -> None:
     monkeypatch.setenv("SC_STATE_DIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert said(capsys, "energy", "key")[0] == 1
+    code, _, err = said(capsys, "energy", "key")
+    assert code == 1
+    assert "stratum-client energy key --make makes one" in err
     code, out, _ = said(capsys, "energy", "key", "--make")
     public = out.splitlines()[-1]
     assert code == 0

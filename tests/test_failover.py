@@ -596,6 +596,18 @@ def test_a_pool_that_is_disabled_or_removed_serves_no_more_and_a_choice_of_it_en
     assert pools.serves() == ("main",), "who enables a pool wants it"
 
 
+def test_who_ends_a_time_without_any_pool_is_named_before_what_had_begun_it() -> None:
+    pools = well_served("main", "spare")
+    pools.lose("main")
+    pools.lose("spare")
+    assert pools.serves() == ()
+
+    pools.up("main")
+
+    assert pools.serves() == ("main",)
+    assert pools.decided.reason == "main has a job; spare: connection lost"
+
+
 def test_a_pool_added_at_run_time_is_a_standby() -> None:
     pools = well_served("main")
 

@@ -398,7 +398,7 @@ async def test_it_can_be_read_in_a_terminal() -> None:
     [row] = (await bench.asked("tune"))["devices"]
     lines = _lines(row)
 
-    assert lines[0] == "board 1: goal efficiency, board device board 1"
+    assert lines[0] == "board 1: goal efficiency, known by this name"
     assert lines[1].startswith("  now: holding: ")
     assert lines[3].startswith("  last step: ")
     [best] = [line for line in lines if line.startswith("  * ")]

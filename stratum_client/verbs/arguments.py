@@ -63,8 +63,10 @@ def add_way_arguments(
     )
 
 
-def add_device_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add --device."""
+def add_device_arguments(
+    parser: argparse.ArgumentParser, *, default: str = "what is found, else cpu"
+) -> None:
+    """Add --device; ``default`` says what is mined with else."""
     parser.add_argument(
         "--device",
         dest="devices",
@@ -72,8 +74,7 @@ def add_device_arguments(parser: argparse.ArgumentParser) -> None:
         type=_device,
         action="append",
         default=[],
-        help="what to mine with, such as cpu,threads=2 (default: what is found, else cpu); repeat "
-        "for several",
+        help=f"what to mine with, such as cpu,threads=2 (default: {default}); repeat for several",
     )
 
 

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_config_argument(parser)
     parser.set_defaults(action=_curtail, parser=parser)
-    actions = parser.add_subparsers(metavar="ACTION")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION")
     _add_release(actions)
     for name in ("list", "status"):
         text = "show all orders in force, their last numbers and how soon they were followed"

@@ -31,7 +31,7 @@ NETWORK_DIFFICULTY = 0.5
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `demo` takes."""
-    add_device_arguments(parser)
+    add_device_arguments(parser, default="an emulated Bitaxe, and cpu,threads=1")
     add_run_time_arguments(parser)
     add_record_arguments(parser)
 

@@ -28,6 +28,7 @@ from stratum_client.control.io.signing_key import (
 from stratum_client.control.local_time import shown_at
 from stratum_client.errors import ConfigError
 from stratum_client.help_text import ParagraphFormatter
+from stratum_client.units import counted
 from stratum_client.verbs.asking import (
     EXIT_FAILED,
     EXIT_OK,
@@ -50,7 +51,7 @@ found something; what that is stands on stderr. 2: wrong arguments.
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `report`, `verify`, `export` and `key`."""
-    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True, dest="action")
     add = partial(actions.add_parser, epilog=_NOTES, formatter_class=ParagraphFormatter)
     report = add("report", help="kWh, J/TH and cost by day", description="Show energy by day.")
     export = add("export", help="all intervals as a table", description="Print all intervals.")
@@ -126,12 +127,18 @@ def _report(options: argparse.Namespace) -> int:
         found = {"days": [day.json(carbon) for day in days], "total": total.json(carbon)}
         tell(json.dumps({**found, "damaged_lines": len(damaged)}))
     elif not records:
-        tell("nothing is recorded of this time")
+        tell(_NOTHING if options.day or options.month else _NOTHING + _NOT_YET)
     else:
         shown = days if len(days) == 1 else [*days, total]
         tell("\n".join(report_lines(shown, devices=True, carbon=carbon)))
     return _told_of(damaged)
 
+
+_NOTHING = "nothing is recorded of this time"
+_NOT_YET = (
+    "; a running daemon writes every five minutes, and `stratum-client status` shows what is not"
+    " written yet"
+)
 
 _COLUMNS = (
     *("day", "start", "end", "ended", "device", "measured_wh", "modelled_wh", "metered_seconds"),
@@ -228,7 +235,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 def _verdict_lines(verdict: Verdict, *, whole: bool) -> Iterator[str]:
     days = f", {verdict.first_day} to {verdict.last_day}" if verdict.first_day else ""
-    yield f"{verdict.lines} lines, {verdict.intervals} intervals{days}"
+    yield f"{counted(verdict.lines, 'line')}, {counted(verdict.intervals, 'interval')}{days}"
     yield f"newest: line {verdict.last_seq}, digest {verdict.last_digest}"
     if verdict.signers:
         yield f"signed up to line {verdict.sealed_to} by {', '.join(sorted(verdict.signers))}"
@@ -274,7 +281,14 @@ def _key(options: argparse.Namespace) -> int:
         tell(f"made {path}; the daemon signs with it from its next start on. Its public key:")
         tell(made.key)
         return EXIT_OK
-    tell(read_key(path).key)
+    try:
+        tell(read_key(path).key)
+    except FileNotFoundError:
+        complain(
+            f"stratum-client energy: there is no key {path}; stratum-client energy key --make makes"
+            " one"
+        )
+        return EXIT_FAILED
     return EXIT_OK
 
 

@@ -67,7 +67,10 @@ def run(options: argparse.Namespace) -> int:
     folder = state_dir_of(options) / FOLDER
     lately = _lately(folder, options.days)
     if lately is None:
-        complain(f"stratum-client profit: no energy is recorded in {folder}")
+        complain(
+            f"stratum-client profit: no energy is recorded in {folder}: a running daemon writes"
+            " every five minutes, where watts are known (docs/power.md)"
+        )
         return EXIT_FAILED
     mean = _mean(config, now)
     rate = _rate(options, mean)

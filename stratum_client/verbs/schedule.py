@@ -34,7 +34,7 @@ Windows are shown as they are written; devices come to rest schedule.lag before 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `show` and `test`."""
-    actions = parser.add_subparsers(metavar="ACTION", required=True, dest="action")
+    actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True, dest="action")
     show = actions.add_parser(
         "show",
         help="what holds when, over the next days",

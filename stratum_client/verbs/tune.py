@@ -80,7 +80,9 @@ def _tune(options: argparse.Namespace, device: str | None, *, is_reset: bool) ->
 def _lines(row: Mapping[str, object]) -> list[str]:
     """Return what is known of one device."""
     goal = f"{row.get('goal')}{' (its own)' if row.get('own_goal') else ''}"
-    lines = [f"{row.get('device')}: goal {goal}, board {row.get('board')}"]
+    device, board = str(row.get("device")), str(row.get("board"))
+    known = "known by this name" if board == f"device {device}" else f"board {board}"
+    lines = [f"{device}: goal {goal}, {known}"]
     phase, text = row.get("phase"), row.get("text")
     lines.append(f"  now: {phase}" + ("" if text == phase else f": {text}"))
     steps = row.get("steps")
@@ -109,7 +111,7 @@ def _estimate(one: Mapping[str, object], best: object) -> str:
         modelled = " (modelled)" if one.get("is_modelled") else ""
         parts.append(f"{_number(one, 'watts'):.1f} W{modelled}")
     if one.get("joules_per_terahash") is not None:
-        parts.append(f"{_number(one, 'joules_per_terahash'):.4g} J/TH")
+        parts.append(scaled(_number(one, "joules_per_terahash"), "J/TH"))
     parts.append(f"{percent(_number(one, 'error_ratio'))} errors")
     parts.append(f"±{percent(_number(one, 'uncertainty_ratio'))}")
     mark = "*" if one.get("mhz") == best else " "
