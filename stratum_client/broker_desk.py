@@ -10,7 +10,8 @@ from random import Random
 from drivers.api import Clock, Log
 from stratum_client.config import Config
 from stratum_client.config_mqtt import MqttConfig
-from stratum_client.control.io.mqtt_link import MqttLink, Take, rig_topic, trust_of
+from stratum_client.control.io.mqtt_link import MqttLink, Take, rig_topic
+from stratum_client.control.io.mqtt_way import trust_of
 from stratum_client.errors import ConfigError
 from stratum_client.tls import CaFileError
 

@@ -12,7 +12,7 @@ and, by the broker once we are gone, ``{"online": false}``.
 import asyncio
 import importlib
 import json
-import ssl
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 from drivers.api import Clock, Log
 from stratum_client import __version__
 from stratum_client.backoff import Backoff
-from stratum_client.config import TlsConfig
 from stratum_client.config_mqtt import MqttConfig, MqttUrl
-from stratum_client.dialling import connected_socket
-from stratum_client.tls import CaFileError, client_context, host_for_tls
+from stratum_client.control.io.mqtt_troubles import ANSWER_WAIT, CONNECT_WAIT, in_words
+from stratum_client.control.io.mqtt_way import found_at, trust_of
+from stratum_client.tls import CaFileError
 from stratum_client.wire import printable
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ MOST_UNSENT = 1000
 
 LARGEST_MESSAGE = 65_536
 
-_CONNECT_WAIT = 5.0
-_ANSWER_WAIT = 10.0
 _LONGEST_PAUSE = 10.0  # an order may be waiting at the broker
 _KEEPALIVE = 10
 _STEADY_AFTER = 60.0
@@ -95,6 +93,8 @@ class MqttLink:
         self._dropped = 0
         self._has_unsent = asyncio.Event()
         self._told_problem = ""
+        self._was_let_in = False
+        self._short = 0
 
     @property
     def unsent(self) -> tuple[Message, ...]:
@@ -152,16 +152,20 @@ class MqttLink:
             self._log.error("mqtt.unavailable", reason=NEEDS_EXTRA)
             return
         while True:
-            began = self._clock.monotonic()
+            began, self._was_let_in = self._clock.monotonic(), False
             try:
                 await self._talk(library)
-            except (library.MqttError, OSError, CaFileError, TimeoutError) as error:
-                self._lost(_in_words(error))
+            except CaFileError as error:
+                self._lost(str(error))
+            except (library.MqttError, OSError, TimeoutError) as error:
+                self._short += self._was_let_in
+                self._lost(in_words(error, was_let_in=self._was_let_in, short=self._short))
             except Exception:
                 self._lost("it was left for a mistake of this program")
                 raise
             if self._clock.monotonic() - began > _STEADY_AFTER:
                 self._backoff.reset()
+                self._short = 0
             await asyncio.sleep(self._backoff.next_pause())
 
     async def problem_found(self) -> str:
@@ -174,8 +178,10 @@ class MqttLink:
             client = await self._client(library, is_trial=True)
             await _entered(client)
             await client.__aexit__(None, None, None)
-        except (library.MqttError, OSError, CaFileError, TimeoutError) as error:
-            return _in_words(error)
+        except CaFileError as error:
+            return str(error)
+        except (library.MqttError, OSError, TimeoutError) as error:
+            return in_words(error, was_let_in=False)
         return ""
 
     # -- one connection
@@ -184,6 +190,7 @@ class MqttLink:
         """Connect and pass messages on until the connection breaks."""
         client = await self._client(library)
         await _entered(client)
+        self._was_let_in = True
         broken: BaseException | None = None
         try:
             await self._greet(client)
@@ -207,14 +214,10 @@ class MqttLink:
         *,
         is_trial: bool = False,
     ) -> "Client":
-        """Return a client for one connection; raise OSError where nobody is to be trusted.
-
-        The library dials in a thread that nobody can stop. So that is left to it only when the
-        broker has just answered here.
-        """
+        """Return a client for one connection; raise OSError where nobody is to be trusted."""
         tls = await asyncio.to_thread(trust_of, self._config) if self.url.uses_tls else None
-        async with asyncio.timeout(_CONNECT_WAIT):
-            host = await self._probe(tls)
+        async with asyncio.timeout(CONNECT_WAIT):
+            host = await found_at(self.url, tls)
         config = self._config
         will = library.Will(f"{self.topic}/state", _state(online=False), 1, retain=True)
         client: Client = library.Client(
@@ -227,25 +230,12 @@ class MqttLink:
             will=None if is_trial else will,
             clean_session=is_trial,
             keepalive=_KEEPALIVE,
-            timeout=_ANSWER_WAIT,
+            timeout=ANSWER_WAIT,
+            logger=_silent(),
             max_queued_incoming_messages=MOST_UNSENT,
             queue_type=partial(_Inbox, self._came),
         )
         return client
-
-    async def _probe(self, tls: ssl.SSLContext | None) -> str:
-        """Return what to dial: without TLS the address that answered, no name to be looked up."""
-        host = self.url.host
-        probe = await connected_socket(host, self.url.port)
-        if tls is None:
-            with probe:
-                return str(probe.getpeername()[0])
-        loop = asyncio.get_running_loop()
-        transport, _ = await loop.create_connection(
-            asyncio.Protocol, sock=probe, ssl=tls, server_hostname=host_for_tls(host)
-        )
-        transport.abort()
-        return host
 
     async def _greet(self, client: "Client") -> None:
         self._wanted = [(pattern, qos) for pattern, _, qos in self._takers]
@@ -327,12 +317,6 @@ def rig_topic(site: str, rig: str) -> str:
     return f"mine/{site}/rig/{rig}"
 
 
-def trust_of(config: MqttConfig) -> ssl.SSLContext:
-    """Return whom to take for the broker; reads files. Raises CaFileError."""
-    ca_file = config.ca_file
-    return client_context(TlsConfig(verify="ca-file", ca_file=ca_file) if ca_file else TlsConfig())
-
-
 class _Inbox(asyncio.Queue[Any]):
     """The library's queue; what comes is noted in ``came`` too, before the broker is told so.
 
@@ -346,6 +330,13 @@ class _Inbox(asyncio.Queue[Any]):
     def put_nowait(self, item: Any) -> None:  # noqa: ANN401 - a message of aiomqtt
         super().put_nowait(item)
         self._came.append(item)
+
+
+def _silent() -> logging.Logger:
+    """Return a logger that says nothing: what the library notes of each attempt we say once."""
+    logger = logging.getLogger("aiomqtt.silent")
+    logger.disabled = True
+    return logger
 
 
 async def _entered(client: "Client") -> None:
@@ -374,13 +365,3 @@ def _heed_cancellation() -> None:
 
 def _state(*, online: bool) -> bytes:
     return json.dumps({"online": online, "version": __version__}).encode()
-
-
-def _in_words(error: BaseException) -> str:
-    if isinstance(error, TimeoutError):
-        return f"nothing answers within {_CONNECT_WAIT:g} s"
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there: is the broker running?"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}): see mqtt.ca_file"
-    return printable(str(error), 200) or type(error).__name__
