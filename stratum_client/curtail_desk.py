@@ -61,8 +61,8 @@ class _Received:
 class CurtailDesk:
     """Without a ``state_dir`` nothing is remembered.
 
-    ``synchronized`` is as in `clock_sync`; until a clock is, no remembered order ends by it. Raises
-    ConfigError for keys that need what is missing.
+    ``synchronized`` is as in `clock_sync`; until a clock is, no order of a key ends by it, and no
+    remembered one. Raises ConfigError for keys that need what is missing.
     """
 
     def __init__(
@@ -198,6 +198,8 @@ class CurtailDesk:
         acknowledge = partial(self._acknowledge, order)
         issuer, awaits = issuer_of(order.key), self._awaits_clock
         self.put_in_force(book, issuer, received, acknowledge, by_issuers_clock=awaits)
+        if awaits and order.expires is not None:
+            self._log.warning("order.clock_unsynchronized", orders=1)
 
     def _say_again(self, order: CurtailOrder) -> None:
         """Acknowledge once more what was obeyed, when it is stored: its issuer may not know."""

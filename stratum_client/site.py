@@ -78,7 +78,7 @@ class Site:
         self.windows = _windows(given)
         self.broker = BrokerDesk(config, clock=clock, random=random, log=log_for("mqtt"))
         self.meters = _meters(given, self.broker)
-        self.curtail = _orders(given, self.broker, self.meters)
+        self.curtail = _orders(given, self.broker, self.meters, self.windows)
         self._requests = CurtailRequests(
             self.curtail, broker=self.broker, timezone=config.rig.timezone, log=log_for("orders")
         )
@@ -162,14 +162,16 @@ def _meters(given: _Given, broker: BrokerDesk) -> MeterDesk:
     )
 
 
-def _orders(given: _Given, broker: BrokerDesk, meters: MeterDesk) -> CurtailDesk:
+def _orders(
+    given: _Given, broker: BrokerDesk, meters: MeterDesk, windows: WindowDesk
+) -> CurtailDesk:
     return CurtailDesk(
         given.config,
         control=given.control,
         devices=given.devices,
         broker=broker,
         state_dir=given.state_dir,
-        synchronized=given.synchronized,
+        synchronized=windows.believes_clock,
         power=lambda: meters.power,
         clock=given.clock,
         log=given.log_for("orders"),

@@ -161,9 +161,9 @@ class WindowDesk:
         if self._settings.trust_clock or self._is_trusted:
             return True
         told = self._synchronized()
-        if told is None:
-            self._log.warning("window.clock_unknown", reason="the kernel does not tell; believed")
         self._is_trusted = told is not False and YEAR_2024 <= now < YEAR_3000
+        if told is None and self._is_trusted:
+            self._log.warning("window.clock_unknown", reason="the kernel does not tell; believed")
         return self._is_trusted
 
     def _trust(self, order: Order) -> Reply:

@@ -2,11 +2,14 @@
 
 import asyncio
 from pathlib import Path
+from random import Random
 
 import pytest
 
+from stratum_client.api.control_lines import Order
 from stratum_client.control.claims import Level
 from stratum_client.orders_store import AGAIN_AFTER
+from stratum_client.site import Site
 from tests.control.signed_orders import NOW, order
 from tests.order_bench import OrderBench, working
 from tests.tls_peers import until
@@ -52,6 +55,34 @@ async def test_an_order_that_comes_while_nobody_has_set_the_clock_holds_until_it
     assert bench.told()[0]["until"] == NOW + 3600
     assert bench.steps()[:2] == ["accepted", "idle"]
     assert [c.until for c in bench.control.claims.claims] == [NOW + 3600] * rests
+
+
+@pytest.mark.virtual_time
+async def test_who_trusts_the_clock_does_so_for_orders_too() -> None:
+    bench = OrderBench(None)
+    site = Site(
+        bench.config,
+        control=bench.control,
+        devices=lambda: bench.devices,
+        state_dir=None,
+        synchronized=lambda: False,
+        clock=bench.clock,
+        random=Random(1),
+        log_for=lambda _: bench.log,
+    )
+    site.curtail.take_message(order())
+    assert bench.running() == []
+    assert bench.log.named("order.clock_unsynchronized") == [{"orders": 1}]
+    bench.clock.now += 3601
+    task = asyncio.create_task(site.curtail.run())
+    await asyncio.sleep(10)
+    assert bench.running() == []
+
+    site.handlers["schedule.trust_clock"](Order(fields={}, by="user miner"))
+    await asyncio.sleep(2)
+
+    assert bench.running() == ["cpu", "gamma"]
+    task.cancel()
 
 
 async def test_an_order_that_comes_while_the_release_of_another_is_written_down_is_obeyed(
