@@ -59,7 +59,8 @@ class ChipCountError(DriverError):
     """The chain answered enumeration with an unexpected number of chips."""
 
     def __init__(self, port: str, *, expected: int, found: int) -> None:
-        super().__init__(f"{port}: expected {expected} chips, found {found}")
+        answer = f"only {found} chips answer" if found else "no chip answers"
+        super().__init__(f"{port}: {answer} where {expected} should; is the board powered?")
         self.port = port
         self.expected = expected
         self.found = found

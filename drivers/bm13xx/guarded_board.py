@@ -174,13 +174,12 @@ class GuardedBoard:
     def snapshot(self) -> BoardSnapshot:
         """Return what is to be told of the board."""
         readings, verdict = self._readings, self._verdict
-        waiting = verdict.waiting_for if isinstance(verdict, Tripped) else ""
         power = self._measured_watts() if self._was_reached else None
         return BoardSnapshot(
             temperature=self._hottest(),
             power=power,
             modelled_power=self._modelled_watts(),
-            waiting_for=f"cooling down after a trip: {waiting}" if waiting else "",
+            waiting_for=_cooling(verdict) if isinstance(verdict, Tripped) else "",
             details={
                 "board": self._board.name,
                 "temperatures": dict(readings.temperatures),
@@ -378,3 +377,11 @@ class GuardedBoard:
             value is not None and value <= self._sensors[name].limits.resume
             for name, value in read.items()
         )
+
+
+def _cooling(verdict: Tripped) -> str:
+    """Return what a tripped board waits for, and why it tripped; empty once it may restart."""
+    if verdict.may_restart:
+        return ""
+    trip = verdict.trip
+    return f"cooling down, {verdict.waiting_for}: tripped, {trip.source}: {trip.reason}"

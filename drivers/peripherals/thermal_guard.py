@@ -161,16 +161,16 @@ class ThermalGuard:
         if self._trip is None:
             return ""
         if (left := self._tripped_at + self._cool_down - now) > 0:
-            return f"cool-down, {left:.0f} s left"
+            return f"{left:.0f} s left"
         for watch in self._sensors.values():
             spec = watch.spec
             if spec.powered_only or not watch.is_awaited:
                 continue
             temperature = watch.current(now)
             if temperature is None:
-                return f"a reading of {spec.name}"
+                return f"{spec.name} cannot be read"
             if temperature > spec.limits.resume:
-                return f"{spec.name} at {temperature:.1f}, {spec.limits.resume:.1f} or less"
+                return f"{spec.name} at {temperature:.1f} °C, until {spec.limits.resume:.1f}"
         return ""
 
 

@@ -220,6 +220,7 @@ def test_no_chip_at_any_rate_is_an_error(name: str) -> None:
         actions.extend(performed(chain, chain.bring_up(150.0), answering=0))
 
     assert (caught.value.port, caught.value.expected, caught.value.found) == ("/dev/ttyUSB0", 2, 0)
+    assert "no chip answers where 2 should; is the board powered?" in str(caught.value)
     known = {115_200, *(baud.rate for baud in CHIPS[name].baud_rates)}
     assert [a.rate for a in actions if isinstance(a, SwitchBaud)] == sorted(known)
 

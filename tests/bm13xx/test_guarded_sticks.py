@@ -315,7 +315,7 @@ async def test_a_trip_cools_down_without_voltage_and_then_it_mines_again(sleeps:
         cooling = rig.device.stats()
         assert not rig.micro.regulator
         await rig.miner.solved(1)
-    assert cooling.reason.startswith("cooling down after a trip")
+    assert cooling.reason.startswith("cooling down, ")
 
 
 @pytest.mark.parametrize(

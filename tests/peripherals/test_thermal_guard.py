@@ -331,11 +331,11 @@ def test_a_trip_cools_down_before_the_board_may_restart_slower() -> None:
         bench.guard.temperature(now, "board", board)
         return tripped(bench.guard.verdict(now)).waiting_for
 
-    assert waiting(20.0, 60.0) == "cool-down, 21 s left"
+    assert waiting(20.0, 60.0) == "21 s left"
     with pytest.raises(ValueError, match="too early"):
         bench.guard.restart(20.0)
-    assert waiting(41.5, 60.0) == "board at 60.0, 55.0 or less"
-    assert waiting(50.0, None) == "a reading of board"
+    assert waiting(41.5, 60.0) == "board at 60.0 °C, until 55.0"
+    assert waiting(50.0, None) == "board cannot be read"
     assert waiting(51.0, 50.0) == ""
 
     bench.guard.restart(51.0)
