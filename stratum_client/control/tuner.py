@@ -256,7 +256,7 @@ class BoardTuner:
         estimate = evidence.estimate(self._aim, limit, at=view.wall)
         rival = self._known.get(self._search.centre) if self._search else None
         if estimate is None or not is_judged(evidence, estimate, rival, self.settings):
-            wait = seconds_to_judge(evidence)
+            wait = seconds_to_judge(evidence, limit)
             text = words.looking(self._aim, self.settings.goal, evidence.nonces, wait)
             return self._advice(Phase.LOOKING, text, wait=wait, plan=self._plan())
         self._known[self._aim] = estimate

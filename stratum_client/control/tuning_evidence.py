@@ -8,6 +8,7 @@ disproves the clock, it is believed.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -21,6 +22,9 @@ SURE = 3.7
 
 METER_ERROR = 0.001
 """How far the mean of many readings of a meter may still be off, as it wavers with temperature."""
+
+DOUBTFUL = 1.5
+"""Standard deviations from a limit within which errors may well be on its other side."""
 
 _CLOCK_ERROR = 0.03  # boards may do so much less than cores times clock for years
 _DISPROVED = 4.0
@@ -111,6 +115,38 @@ def merged(old: Estimate, new: Estimate) -> Estimate:
     )
 
 
+def consistent(known: Mapping[float, Estimate]) -> Mapping[float, Estimate]:
+    """Return estimates whose errors do not fall with speed, as no board's do but by chance.
+
+    Neighbours that say otherwise share what was seen of their errors: pooled adjacent violators.
+
+    Source: Barlow, Bartholomew, Bremner, Brunk, Statistical Inference under Order Restrictions
+    (1972), chapter 1.
+    """
+    pools: list[list[Estimate]] = []
+    for mhz in sorted(known):
+        pools.append([known[mhz]])
+        while len(pools) > 1 and _pooled_errors(pools[-2]) > _pooled_errors(pools[-1]):
+            last = pools.pop()
+            pools[-1] += last
+    return {one.mhz: _with_errors(one, _pooled_errors(pool)) for pool in pools for one in pool}
+
+
+def _pooled_errors(pool: Sequence[Estimate]) -> float:
+    if len(pool) == 1:
+        return pool[0].error_ratio
+    weights = [max(one.nonces, 1) for one in pool]
+    errors = [one.error_ratio * weight for one, weight in zip(pool, weights, strict=True)]
+    return sum(errors) / sum(weights)
+
+
+def _with_errors(estimate: Estimate, share: float) -> Estimate:
+    if share == estimate.error_ratio or estimate.error_ratio >= 1:
+        return estimate
+    hashrate = estimate.hashrate * (1 - share) / (1 - estimate.error_ratio)
+    return replace(estimate, error_ratio=share, hashrate=hashrate)
+
+
 class Evidence:
     """Adds up what a board did at one speed since it began."""
 
@@ -159,6 +195,11 @@ class Evidence:
         """Return whether more errors than ``limit`` allows are out of the question of chance."""
         due = limit * self.nonces
         return self.bad > due and 1 - probability_of_at_most(self.bad - 1, due) < _CHANCE
+
+    def is_doubtful(self, limit: float) -> bool:
+        """Return whether more nonces may well show errors on the other side of ``limit``."""
+        away = abs(self.bad - limit * self.nonces)
+        return away < DOUBTFUL * math.sqrt(limit * self.nonces)
 
     @property
     def uncertainty(self) -> float:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from stratum_client.control.tuning_evidence import Estimate, Goal
+from stratum_client.control.tuning_evidence import Estimate, Goal, consistent
 
 NOTHING_BETTER = 0.002
 """The merit by which a speed must be better to be moved to, in a search from scratch."""
@@ -41,6 +41,7 @@ def next_speed(
 
     ``ladder`` holds the speeds, the slowest first, and the search's centre among them.
     """
+    known = consistent(known)
     while search.centre in known:
         found = _better_or_unknown(search, ladder, known, may_try, goal)
         if isinstance(found, float):

@@ -8,14 +8,25 @@ are no chance.
 import math
 from enum import Enum
 
-from stratum_client.control.tuning_evidence import LEAST_NONCES, SURE, Estimate, Evidence, merged
+from stratum_client.control.tuning_evidence import (
+    LEAST_NONCES,
+    SURE,
+    Estimate,
+    Evidence,
+    Goal,
+    merged,
+)
 from stratum_client.control.tuning_profile import AFTER_ERRORS, DAY, HOUR, Profile, TuningSettings
+from stratum_client.control.tuning_search import NOTHING_BETTER
 
 UNCERTAINTY = 0.004
 """A speed is judged when its merit is known so well, as a share of it..."""
 
 LEAST, MOST = 300, 4000
-"""...but after no fewer nonces, and after so many in any case."""
+"""...but after no fewer nonces, and after so many in any case.
+
+A speed that would be the best if its errors were allowed gets all of them where that is in doubt.
+"""
 
 BLOCK = 500
 """Nonces that are compared together."""
@@ -105,21 +116,31 @@ def is_judged(
     evidence: Evidence, estimate: Estimate, rival: Estimate | None, settings: TuningSettings
 ) -> bool:
     """Return whether a speed is known well enough, or is clearly worse than its ``rival``."""
-    if evidence.exceeds(settings.error_limit):
+    limit = settings.error_limit
+    if evidence.exceeds(limit):
         return True
     if evidence.nonces < LEAST_NONCES or evidence.seconds < LEAST_SECONDS:
         return False
     if evidence.nonces >= MOST:
         return True
-    if evidence.nonces >= LEAST and evidence.uncertainty <= UNCERTAINTY:
+    behind, doubt = _behind(estimate, rival, settings.goal)
+    if behind > WORSE + doubt:
         return True
-    if rival is None or rival.mhz == estimate.mhz or rival.is_excessive:
+    if evidence.nonces < LEAST or evidence.uncertainty > UNCERTAINTY:
         return False
-    doubt = SURE * math.hypot(rival.uncertainty, estimate.uncertainty)
-    return rival.merit(settings.goal) - estimate.merit(settings.goal) > WORSE + doubt
+    return behind > -NOTHING_BETTER or not evidence.is_doubtful(limit)
 
 
-def seconds_to_judge(evidence: Evidence) -> float:
+def seconds_to_judge(evidence: Evidence, error_limit: float) -> float:
     """Return in how many seconds enough will have been seen, as it looks now."""
-    by_nonces = evidence.wait_for(UNCERTAINTY, least=LEAST, most=MOST)
+    least = MOST if evidence.is_doubtful(error_limit) else LEAST
+    by_nonces = evidence.wait_for(UNCERTAINTY, least=least, most=MOST)
     return max(by_nonces, LEAST_SECONDS - evidence.seconds)
+
+
+def _behind(estimate: Estimate, rival: Estimate | None, goal: Goal) -> tuple[float, float]:
+    """Return by how much merit a speed is worse than its rival, if it has one, and the doubt."""
+    if rival is None or rival.mhz == estimate.mhz or rival.is_excessive:
+        return -math.inf, 0.0
+    doubt = SURE * math.hypot(rival.uncertainty, estimate.uncertainty)
+    return rival.merit(goal) - estimate.merit(goal), doubt

@@ -4,7 +4,7 @@ from dataclasses import replace
 from random import Random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from stratum_client.control.claims import FREE, Limit
@@ -47,11 +47,26 @@ def lost(run: Run, wanted: TuningSettings = EFFICIENCY) -> float:
 
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 10_000))
+@example(seed=80)  # the best makes 1.97 % errors, and one below it seemed to make too many
+@example(seed=1961)  # its model sees the best at the top, and chance a hollow on the way down
 def test_the_most_efficient_speed_of_any_board_is_found(seed: int) -> None:
     run = tuned(random_plant(seed))
 
     assert lost(run) < WITHIN
     assert run.plant.error_ratio(run.aim) < 2 * EFFICIENCY.error_limit
+
+
+def test_hardly_anything_is_lost_at_most_boards(soaking: bool) -> None:
+    seeds = range(300 if soaking else 20)
+    losses = sorted(lost(tuned(random_plant(seed))) for seed in seeds)
+
+    print(  # noqa: T201  # the figures are what a soak is run for
+        f"\n{len(losses)} random boards: half lose {losses[len(losses) // 2]:.2%} at most, "
+        f"19 of 20 {losses[int(0.95 * len(losses))]:.2%}, all {losses[-1]:.2%}"
+    )
+    assert losses[len(losses) // 2] < WITHIN / 10
+    assert losses[int(0.95 * len(losses))] < WITHIN / 2
+    assert losses[-1] < WITHIN
 
 
 @settings(max_examples=15, deadline=None, derandomize=True)

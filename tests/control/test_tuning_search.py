@@ -1,6 +1,7 @@
 """Searching a ladder of speeds, and judging what was seen at one of them."""
 
 import math
+from dataclasses import replace
 from itertools import pairwise
 from random import Random
 
@@ -8,9 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stratum_client.control.tuning_evidence import Estimate, Evidence, Goal, Look, merged
-from stratum_client.control.tuning_profile import LONGEST_BAR, with_bar
+from stratum_client.control.tuning_evidence import (
+    Estimate,
+    Evidence,
+    Goal,
+    Look,
+    consistent,
+    merged,
+)
+from stratum_client.control.tuning_profile import LONGEST_BAR, TuningSettings, with_bar
 from stratum_client.control.tuning_search import Search, is_better, next_speed, thinned
+from stratum_client.control.tuning_watch import is_judged, seconds_to_judge
 
 LADDER = tuple(400.0 + 6.25 * n for n in range(40))
 
@@ -120,6 +129,46 @@ def test_a_ladder_keeps_its_top_and_its_distances(speeds: set[float], step: floa
     assert ladder[0] - min(speeds) < step
 
 
+# --- what is known of several speeds ---
+
+
+def erring(mhz: float, share: float, nonces: int) -> Estimate:
+    known = estimate(mhz, 2e9 * mhz * (1 - share))
+    return replace(known, error_ratio=share, nonces=nonces)
+
+
+def test_two_speeds_that_contradict_each_other_share_their_errors() -> None:
+    low, middle, high = erring(400, 0.01, 300), erring(450, 0.03, 600), erring(500, 0.02, 200)
+    found = consistent({500.0: high, 400.0: low, 450.0: middle})
+
+    assert found[400.0] is low
+    assert found[450.0].error_ratio == found[500.0].error_ratio == pytest.approx(0.0275)
+    assert found[450.0].hashrate == pytest.approx(2e9 * 450 * 0.9725)
+    assert found[500.0].hashrate == pytest.approx(2e9 * 500 * 0.9725)
+
+
+@given(
+    shares=st.lists(
+        st.tuples(st.floats(0, 1), st.integers(0, 5000), st.booleans()), min_size=1, max_size=12
+    )
+)
+def test_errors_that_are_consistent_never_fall(shares: list[tuple[float, int, bool]]) -> None:
+    known = {
+        float(n): replace(erring(n, share, nonces), is_excessive=excessive)
+        for n, (share, nonces, excessive) in enumerate(shares, 1)
+    }
+    found = list(consistent(known).values())
+
+    assert [(one.mhz, one.is_excessive) for one in found] == [
+        (one.mhz, one.is_excessive) for one in known.values()
+    ]
+    for slower, faster in pairwise(found):
+        if slower.error_ratio < 1:
+            assert slower.error_ratio <= faster.error_ratio + 1e-9
+    if all(a.error_ratio <= b.error_ratio for a, b in pairwise(known.values())):
+        assert found == list(known.values())
+
+
 # --- evidence ---
 
 
@@ -198,6 +247,40 @@ def test_errors_below_the_limit_do_not_exceed_it_by_chance(share: float) -> None
             raised += evidence.exceeds(0.02)
 
     assert raised == 0
+
+
+WANTED = TuningSettings(goal=Goal.EFFICIENCY, error_limit=0.02)
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "is_enough"),
+    [(1480, 20, True), (1471, 29, False), (3920, 80, True), (1420, 80, True)],
+    ids=["well within", "at the limit", "all that there will be", "far beyond"],
+)
+def test_more_is_looked_at_where_errors_are_about_at_their_limit(
+    good: int, bad: int, *, is_enough: bool
+) -> None:
+    evidence = seen(good=good, bad=bad, seconds=good + bad)
+    now = evidence.estimate(500.0, WANTED.error_limit)
+    assert now
+
+    assert is_judged(evidence, now, None, WANTED) is is_enough
+    if not is_enough:
+        wait = seconds_to_judge(evidence, WANTED.error_limit)
+        assert wait == pytest.approx(4000 - good - bad)
+
+
+def test_errors_at_their_limit_do_not_matter_to_a_speed_that_is_not_the_best() -> None:
+    evidence = seen(good=1471, bad=29, seconds=1500)
+    now = evidence.estimate(500.0, WANTED.error_limit)
+    assert now
+    assert now.watts
+
+    rival = replace(now, mhz=450.0, is_excessive=False)
+    better, worse = replace(rival, watts=0.999 * now.watts), replace(rival, watts=1.005 * now.watts)
+
+    assert is_judged(evidence, now, better, WANTED)
+    assert not is_judged(evidence, now, worse, WANTED)
 
 
 def test_the_wait_is_for_the_nonces_that_are_missing() -> None:
