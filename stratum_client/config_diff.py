@@ -317,10 +317,24 @@ def _differences(old: object, new: object, path: str, kind: object = None) -> It
         for key in sorted({*old, *new}):
             if old.get(key) != new.get(key):
                 yield from _differences(old.get(key), new.get(key), f"{path}.{key}")
+    elif isinstance(old, tuple) and isinstance(new, tuple):
+        yield f"{path}{_named(old, new)}"
     elif _is_section(old) or _is_section(new) or isinstance(old, tuple):
         yield path
     else:
         yield f"{path} {_shown(old, kind)} -> {_shown(new, kind)}"
+
+
+def _named(old: tuple[object, ...], new: tuple[object, ...]) -> str:
+    """Return which of several tables are new, gone or changed; empty where they have no names."""
+    before, after = ({getattr(one, "name", ""): one for one in tables} for tables in (old, new))
+    if "" in {*before, *after}:
+        return ""
+    told = [
+        f"{name} {'new' if name not in before else 'gone'}" for name in before.keys() ^ after.keys()
+    ]
+    told += [f"{name} changed" for name in before if after.get(name, before[name]) != before[name]]
+    return f" ({', '.join(sorted(told))})" if told else ""
 
 
 def _is_section(value: object) -> bool:

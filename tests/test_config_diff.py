@@ -17,6 +17,7 @@ from stratum_client.config import (
     RigConfig,
     TlsConfig,
 )
+from stratum_client.config_curtail import CurtailConfig, OrderKeyConfig
 from stratum_client.config_diff import (
     DeviceChanged,
     PoolAdded,
@@ -234,3 +235,18 @@ def test_a_device_goes_on_when_only_its_limit_or_its_plug_changes() -> None:
     assert not limited.restarts
     assert str(limited) == "device a: limit 40W -> 50W"
     assert moved.restarts
+
+
+def test_order_keys_are_told_by_their_names_and_never_by_their_secrets() -> None:
+    grid, desk, ops = (
+        OrderKeyConfig(name=name, secret=f"the secret of {name}")
+        for name in ("grid", "desk", "ops")
+    )
+    before = Config(curtail=CurtailConfig(keys=(grid, desk)))
+    mended = replace(desk, secret="another secret of desk")
+    after = Config(curtail=CurtailConfig(keys=(mended, ops)))
+
+    [change] = difference(before, after)
+
+    assert str(change) == "curtail.keys (desk changed, grid gone, ops new)"
+    assert is_applicable(change)
