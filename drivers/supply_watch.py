@@ -5,16 +5,19 @@ from drivers.brown_out import Ceiling, SupplyMemory, SupplySettings
 
 
 class SupplyWatch:
-    """What a device tells of its load; all are plain calls, cheap enough for each look."""
+    """What a device tells of its load; all are plain calls, cheap enough for each look.
+
+    ``memory`` is what is remembered of the power there, None where nobody remembers.
+    """
 
     def __init__(
-        self, memory: SupplyMemory, settings: SupplySettings, *, clock: Clock, log: Log
+        self, memory: SupplyMemory | None, settings: SupplySettings, *, clock: Clock, log: Log
     ) -> None:
-        self._memory = memory
+        self._memory = memory or SupplyMemory()
         self._clock = clock
         self._log = log
         self._mhz = 0.0
-        memory.use(settings)
+        self._memory.use(settings)
 
     @property
     def ceiling(self) -> Ceiling | None:

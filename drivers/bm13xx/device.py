@@ -16,7 +16,7 @@ from drivers.bm13xx.counters import ChipReport
 from drivers.bm13xx.mining import Mining
 from drivers.bm13xx.ports import DATA, Ports
 from drivers.bm13xx.recovery import ChainSilentError, Stage
-from drivers.bm13xx.settings import LiveSettings
+from drivers.bm13xx.settings import ChainSettings, LiveSettings
 from drivers.bm13xx.speed import Speed
 from drivers.bm13xx.surroundings import BareChain, Surroundings
 from drivers.bm13xx.target import Target, operating_points
@@ -64,18 +64,8 @@ class Bm13xxDevice:
         self._log = context.log
         self._clock = context.clock
         self._board = board or BareChain(chip, chain.frequency, chain.chips)
-        self._chain = Chain(
-            chip,
-            chips=chain.chips,
-            name=ports.path(DATA),
-            baud_rate=chain.baud_rate,
-            scale=chain.scale,
-            nonces_per_second=chain.nonces_per_second,
-            midstate_of=midstate,
-        )
-        self._supply = SupplyWatch(
-            supply or SupplyMemory(), chain.supply, clock=context.clock, log=context.log
-        )
+        self._chain = _chain(chip, chain, name=ports.path(DATA))
+        self._supply = SupplyWatch(supply, chain.supply, clock=context.clock, log=context.log)
         self._yields = YieldWatch(chain.yields)
         self._mining = Mining(self._chain, context, self._write, self._yields)
         self._wire = Wire(
@@ -359,3 +349,15 @@ class Bm13xxDevice:
 
     def _write(self, data: bytes) -> None:
         self._wire.write(data)
+
+
+def _chain(chip: ChipSpec, settings: ChainSettings, name: str) -> Chain:
+    return Chain(
+        chip,
+        chips=settings.chips,
+        name=name,
+        baud_rate=settings.baud_rate,
+        scale=settings.scale,
+        nonces_per_second=settings.nonces_per_second,
+        midstate_of=midstate,
+    )

@@ -13,7 +13,7 @@ from enum import Enum
 from drivers.api import Context, DeviceState, DeviceStats, Setpoint
 from drivers.brown_out import SupplyMemory
 from drivers.errors import DriverError, OverheatError, SettingError, TransportLostError
-from drivers.icarus.commands import cairnsmore_flash, set_voltage
+from drivers.icarus.commands import cairnsmore_flash
 from drivers.icarus.detection import division_of, recognize
 from drivers.icarus.exchange import Exchange, silent_engines
 from drivers.icarus.mining import Mining
@@ -21,7 +21,7 @@ from drivers.icarus.model import Model
 from drivers.icarus.ports import Ports
 from drivers.icarus.recovery import DeviceSilentError, Stage
 from drivers.icarus.settings import IcarusSettings, parsed
-from drivers.icarus.target import Target, target_of
+from drivers.icarus.speed import Speed, expected_seconds_per_hash
 from drivers.icarus.timing import Division, Timing
 from drivers.icarus.wire import Wire
 from drivers.low_yield import Step, YieldWatch
@@ -32,14 +32,9 @@ from drivers.transports.side_tasks import beside
 LOOK_EVERY = 1.0
 """Seconds between two looks at what the device finds and at what is wanted."""
 
-CLOCK_SETTLE = 0.5
-"""Seconds after a change of frequency; bfgminer found them necessary for it to take."""
-
 ADJUSTABLE = ("frequency", "voltage", "max_temperature")
 """Settings that may change while a device runs."""
 
-CLOCK_REPEAT = 0.1
-VOLTAGE_SETTLE = 0.5
 FLASH_SECONDS = 0.25
 _FLASHES = 4
 _ASSUMED_DIVISION = 2
@@ -69,26 +64,23 @@ class IcarusDevice:
         self._name = context.name
         self._ports = ports
         self._log = context.log
-        self._clock = context.clock
-        self._setpoint = Setpoint(run=True)
-        self._mhz = settings.frequency
-        self._commanded = False
-        self._volts: float | None = None
         self._timing = _timing(model, settings)
         self._exchange = Exchange(
             model, timing=self._timing, ticket=settings.ticket, baud_rate=settings.baud_rate
         )
-        self._supply = SupplyWatch(
-            supply or SupplyMemory(), settings.supply, clock=context.clock, log=context.log
-        )
+        self._supply = SupplyWatch(supply, settings.supply, clock=context.clock, log=context.log)
         self._yields = YieldWatch(settings.yields)
-        self._mining = Mining(
+        self._speed = Speed(
+            model,
+            settings,
             self._exchange,
-            context,
             self._write,
-            pace=self._hashrate,
-            ticket=settings.ticket,
+            supply=self._supply,
             yields=self._yields,
+            log=context.log,
+        )
+        self._mining = Mining(
+            self._exchange, context, self._write, pace=self._speed.hashrate, yields=self._yields
         )
         self._wire = Wire(ports, on_data=self._mining.receive_data, baud_rate=settings.baud_rate)
         self._phase = _Phase.STOPPED
@@ -124,7 +116,7 @@ class IcarusDevice:
 
     def apply(self, setpoint: Setpoint) -> None:
         """Give no more work when told to rest; a limit in MHz is reached within a second."""
-        self._setpoint = setpoint
+        self._speed.setpoint = setpoint
         if not setpoint.run:
             self._mining.stop()
         if self._failure:
@@ -140,7 +132,7 @@ class IcarusDevice:
             if name not in ADJUSTABLE:
                 raise SettingError(self._model.name, name, "cannot change while it runs")
         changes = {name: getattr(given, name) for name in settings}
-        self._settings = replace(self._settings, **changes)
+        self._settings = self._speed.settings = replace(self._settings, **changes)
         if "frequency" in settings:
             self._supply.forget()
             self._yields.forget()
@@ -164,10 +156,10 @@ class IcarusDevice:
         return DeviceStats(
             state=state,
             reason=reason,
-            claimed_hashrate=self._hashrate() if self._mining.has_work else 0.0,
+            claimed_hashrate=self._speed.hashrate() if self._mining.has_work else 0.0,
             hardware_errors=self._exchange.counters.errors,
             temperature=self._exchange.temperature,
-            frequency_mhz=self._mhz if is_mining else None,
+            frequency_mhz=self._speed.mhz if is_mining else None,
             details=self._details(),
         )
 
@@ -186,19 +178,19 @@ class IcarusDevice:
                 stage = await self._mine(failure)
         finally:
             self._mining.stop()
-            self._slow_down()
+            self._speed.slow_down()
             self._wire.close()
 
     async def _rest(self, failure: Failure) -> None:
         """Return when the device should run; it runs slow until then, if it can."""
-        if self._target().run:
+        if self._speed.target().run:
             return
         self._phase = _Phase.RESTING
         self._supply.rests()
-        reason = self._target().reason
+        reason = self._speed.target().reason
         self._log.info("device.idle", reason=reason)
-        self._slow_down()
-        while not (target := self._target()).run:
+        self._speed.slow_down()
+        while not (target := self._speed.target()).run:
             reason = target.reason
             await failure.nudged(LOOK_EVERY)
         self._log.info("device.resumed", after=reason)
@@ -207,16 +199,13 @@ class IcarusDevice:
         """Set the device up and make sure that it is there."""
         self._phase = _Phase.STARTING
         self._starts += 1
-        if self._settings.voltage is not None:
-            await failure.pause(VOLTAGE_SETTLE)
-            self._set_voltage(self._settings.voltage)
-        await self._set_frequency(failure, self._target().mhz)
+        await self._speed.start(failure)
         # what it is recognized by makes it hash
-        self._supply.takes_load(self._mhz or 0.0, nonces=self._exchange.counters.nonces)
-        await recognize(self._wire, failure, self._model, self._mhz)
+        self._supply.takes_load(self._speed.mhz or 0.0, nonces=self._exchange.counters.nonces)
+        await recognize(self._wire, failure, self._model, self._speed.mhz)
         if self._settings.work_division is None:
             await self._find_division(failure)
-        self._log.info("device.ready", mhz=self._mhz, baud_rate=self._wire.baud_rate)
+        self._log.info("device.ready", mhz=self._speed.mhz, baud_rate=self._wire.baud_rate)
 
     async def _find_division(self, failure: Failure) -> None:
         found = await division_of(self._wire, failure, 1 / self._timing.rate)
@@ -226,15 +215,12 @@ class IcarusDevice:
 
     async def _mine(self, failure: Failure) -> Stage | None:
         """Mine; return None when told to rest, or the step that takes another opening."""
-        if not self._target().run:
+        if not self._speed.target().run:
             return None
         self._phase = _Phase.MINING
         self._mining.start()
-        while (target := self._target()).run:
-            if target.mhz != self._mhz and target.mhz is not None:
-                await self._follow(failure, target)
-            elif self._settings.voltage not in {None, self._volts}:
-                await self._follow_voltage(failure)
+        while (target := self._speed.target()).run:
+            await self._speed.follow(failure, target, changed=self._mining.send_anew)
             self._mining.look()
             self._check_temperature()
             if self._recover() is Stage.REOPEN or self._is_reset_for_low_yield():
@@ -243,31 +229,9 @@ class IcarusDevice:
         self._mining.stop()
         return None
 
-    async def _follow(self, failure: Failure, target: Target) -> None:
-        """Change the frequency; a new voltage comes before a rise and after a fall."""
-        self._log.info("frequency.changing", before=self._mhz, to=target.mhz, reason=target.reason)
-        is_rise = (target.mhz or 0.0) > (self._mhz or 0.0)
-        if is_rise and self._settings.voltage not in {None, self._volts}:
-            await self._follow_voltage(failure)
-        await self._set_frequency(failure, target.mhz)
-        self._mining.send_anew()
-
-    async def _follow_voltage(self, failure: Failure) -> None:
-        """Change the core voltage while mining."""
-        volts = self._settings.voltage
-        assert volts is not None
-        self._log.info("voltage.changing", before=self._volts, to=volts)
-        self._set_voltage(volts)
-        await failure.pause(VOLTAGE_SETTLE)
-        self._mining.send_anew()
-
-    def _set_voltage(self, volts: float) -> None:
-        self._write(set_voltage(volts))
-        self._volts = volts
-
     def _is_reset_for_low_yield(self) -> bool:
         """Say so when the device finds far too little; return True if it should be opened anew."""
-        found = self._yields.due(self._mhz or 0.0)
+        found = self._yields.due(self._speed.mhz or 0.0)
         if found is None:
             return False
         share, due = round(found.share, 3), round(found.expected)
@@ -295,48 +259,7 @@ class IcarusDevice:
             self._exchange.temperature = None  # measured anew after the pause
             raise OverheatError(self._wire.name, temperature=temperature, limit=limit)
 
-    async def _set_frequency(self, failure: Failure, mhz: float | None) -> None:
-        """Set the frequency, if there is one to set; commands are sent twice, as cgminer does."""
-        if self._model.clocks is None or mhz is None:
-            return
-        setting = self._model.clocks.nearest(mhz)
-        self._mhz = self._exchange.mhz = setting.mhz
-        self._timing.expect(self._expected_seconds_per_hash())
-        self._commanded = bool(setting.command)
-        if setting.command:
-            self._write(setting.command)
-            self._supply.runs_at(setting.mhz, nonces=self._exchange.counters.nonces)
-            await failure.pause(CLOCK_REPEAT)
-            self._write(setting.command)
-            await failure.pause(CLOCK_SETTLE)
-
-    def _slow_down(self) -> None:
-        """Write the lowest frequency, as the device cannot be switched off."""
-        clocks = self._model.clocks
-        if clocks and self._commanded:
-            setting = clocks.nearest(clocks.lowest)
-            self._write(setting.command)
-            self._commanded = False
-
     # -- what is wanted and what is
-
-    def _target(self) -> Target:
-        wanted = self._settings.frequency
-        ceilings = [one for one in (self._supply.ceiling, self._yields.ceiling) if one]
-        target = target_of(self._model, wanted, self._setpoint, ceilings)
-        if self._model.clocks is None or target.mhz is None:
-            return target
-        mhz = self._model.clocks.nearest(target.mhz).mhz
-        return Target(run=target.run, mhz=mhz, reason=target.reason)
-
-    def _expected_seconds_per_hash(self) -> float:
-        given = self._settings.seconds_per_hash
-        return given or self._model.expected_seconds_per_hash(self._mhz)
-
-    def _hashrate(self) -> float:
-        is_known = self._timing.fit or self._settings.seconds_per_hash
-        rate = self._timing.rate if is_known else self._model.nominal_hashrate(self._mhz)
-        return rate * self._settings.scale
 
     def _state(self) -> tuple[DeviceState, str]:
         if self._phase is _Phase.STOPPED and self._problem:
@@ -344,10 +267,10 @@ class IcarusDevice:
         state, reason = self._phase.value
         match self._phase:
             case _Phase.RESTING:
-                reason = self._target().reason
+                reason = self._speed.target().reason
             case _Phase.MINING:
                 state = state if self._mining.has_work else DeviceState.WAITING
-                reason = self._degradation() or self._target().reason
+                reason = self._degradation() or self._speed.target().reason
         return state, reason
 
     def _degradation(self) -> str:
@@ -384,10 +307,9 @@ class IcarusDevice:
 
 
 def _timing(model: Model, settings: IcarusSettings) -> Timing:
-    given = settings.seconds_per_hash
     return Timing(
         mode=settings.timing,
-        seconds_per_hash=given or model.expected_seconds_per_hash(settings.frequency),
+        seconds_per_hash=expected_seconds_per_hash(model, settings, settings.frequency),
         wait=model.wait,
         first=model.first_work,
         limit=settings.work_time,

@@ -14,7 +14,7 @@ from drivers.api import Solution, Work
 from drivers.icarus.frames import Answer, Kind, Label, nonce_of
 from drivers.icarus.model import Model
 from drivers.icarus.reader import AnswerReader
-from drivers.icarus.ticket import ticket_target
+from drivers.icarus.ticket import HASHES_PER_DIFFICULTY, ticket_target
 from drivers.icarus.timing import Division, Timing
 
 QUIET = 0.1
@@ -104,6 +104,7 @@ class Exchange:
         self.engines: dict[int, int] = {}
         self.temperature: float | None = None
         self.mhz = model.clocks.default or 0.0 if model.clocks else 0.0
+        self.hashes_per_nonce = ticket * HASHES_PER_DIFFICULTY
         self._model = model
         self._form = model.form
         self._target = ticket_target(ticket)

@@ -7,15 +7,13 @@ from collections.abc import Callable
 from drivers.api import Context
 from drivers.icarus.exchange import Exchange, Found, Wrong
 from drivers.icarus.recovery import Watchdog
-from drivers.icarus.ticket import HASHES_PER_DIFFICULTY
 from drivers.low_yield import YieldWatch
 
 
 class Mining:
     """Gives a device work and takes its solutions while it is on; every method is a plain call.
 
-    ``pace`` returns the hashes per second that the device should do, ``ticket`` is the difficulty
-    of what it reports.
+    ``pace`` returns the hashes per second that the device should do.
     """
 
     def __init__(
@@ -25,7 +23,6 @@ class Mining:
         write: Callable[[bytes], None],
         *,
         pace: Callable[[], float],
-        ticket: float,
         yields: YieldWatch,
     ) -> None:
         self.watchdog = Watchdog()
@@ -38,7 +35,6 @@ class Mining:
         self._log = context.log
         self._write = write
         self._pace = pace
-        self._hashes_per_nonce = ticket * HASHES_PER_DIFFICULTY
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self) -> None:
@@ -103,7 +99,7 @@ class Mining:
                     self._log.debug("nonce.invalid", answer=frame.hex())
 
     def _expect(self, now: float) -> None:
-        pace = self._pace() / self._hashes_per_nonce if self.has_work else 0.0
+        pace = self._pace() / self._exchange.hashes_per_nonce if self.has_work else 0.0
         self.watchdog.expect(now, pace)
         self.yields.expect(now, pace, self._exchange.counters.nonces)
 
