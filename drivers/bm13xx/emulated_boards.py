@@ -207,11 +207,7 @@ def emulated_device(
     the average in power, as a share; what they are is dealt out by ``random``. Raises SettingError
     for an unknown name.
     """
-    if name not in device_names():
-        close = difflib.get_close_matches(name, device_names(), n=1)
-        hint = f"did you mean {close[0]}? " if close else ""
-        known = ", ".join(device_names())
-        raise SettingError("emulated", name, f"no such device; {hint}known: {known}")
+    _check_known(name)
     board = BOARDS.get(name)
     chain = EmulatedChain(
         MODELS[board.model if board else name],
@@ -230,6 +226,14 @@ def emulated_device(
         silicon=_silicon(board, chips or board.chips, random, spread),
     )
     return EmulatedDevice(name, chain, _board(board, heat, random, strict, response_format))
+
+
+def _check_known(name: str) -> None:
+    if name not in device_names():
+        close = difflib.get_close_matches(name, device_names(), n=1)
+        hint = f"did you mean {close[0]}? " if close else ""
+        known = ", ".join(device_names())
+        raise SettingError("emulated", name, f"no such device; {hint}known: {known}")
 
 
 def _silicon(board: EmulatedBoardSpec, chips: int, random: "Random", spread: float) -> Silicon:

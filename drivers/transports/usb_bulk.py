@@ -86,10 +86,8 @@ class UsbBulkTransport:
         self._device = connection.device
         self._bridge = connection.bridge
         self._endpoints = connection.endpoints
-        self._rate = connection.rate
-        self._lines = connection.lines
-        self._on_data = on_data
-        self._on_lost = on_lost
+        self._rate, self._lines = connection.rate, connection.lines
+        self._on_data, self._on_lost = on_data, on_lost
         self._open = True
         self._lost: asyncio.Handle | None = None
         self._line_errors = 0

@@ -120,16 +120,21 @@ def asked(device: UsbDevice, control: Control, patience: Patience, *, pins: str 
         try:
             answer = device.perform(control)
         except OSError as error:
-            if fault_of(error) is Fault.STALLED:
-                if pins:
-                    raise LineControlError(device.path, pins, "the bridge refuses") from error
-                reason = f"refuses request {control.setup().hex()}"
-                raise TransportLostError(device.path, reason) from error
-            if fault_of(error) is Fault.QUIET:
-                reason = "does not answer a request"
-                raise TransportLostError(device.path, reason) from error
-            if reason := patience.verdict(error):
+            if fault_of(error) is Fault.STALLED and pins:
+                raise LineControlError(device.path, pins, "the bridge refuses") from error
+            if reason := _why_lost(error, control, patience):
                 raise TransportLostError(device.path, reason) from error
         else:
             patience.succeeded()
             return answer
+
+
+def _why_lost(error: OSError, control: Control, patience: Patience) -> str:
+    """Return why a request that failed so will not be repeated, empty if it will."""
+    match fault_of(error):
+        case Fault.STALLED:
+            return f"refuses request {control.setup().hex()}"
+        case Fault.QUIET:
+            return "does not answer a request"
+        case _:
+            return patience.verdict(error)
