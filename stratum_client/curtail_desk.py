@@ -311,17 +311,20 @@ class CurtailDesk:
         self._hold_on()
         self._tell_of_the_orphaned()
 
-    def _tell_of_the_orphaned(self) -> None:
-        """Say which orders nobody can release any more but by force."""
+    @property
+    def orphaned(self) -> tuple[Claim, ...]:
+        """Return the orders that nobody can release any more but by force."""
         there = {issuer_of(key) for key in self._keys}
         there |= {CONTACT} if self.contact.settings else set()
-        for claim in self.book.claims.claims:
-            issuer, is_key = claim.issuer, claim.issuer.startswith(issuer_of(""))
-            if issuer not in there and (is_key or issuer == CONTACT):
-                end = f"stratum-client curtail release --force --issuer {quote(issuer)}"
-                until = "released" if claim.until is None else utc(claim.until)
-                fields = {"order": claim.reason, "holds_until": until, "ended_by": end}
-                self._log.warning("order.issuer_gone", issuer=issuer, **fields)
+        gone = (claim for claim in self.book.claims.claims if claim.issuer not in there)
+        return tuple(c for c in gone if c.issuer == CONTACT or c.issuer.startswith(issuer_of("")))
+
+    def _tell_of_the_orphaned(self) -> None:
+        for claim in self.orphaned:
+            end = f"stratum-client curtail release --force --issuer {quote(claim.issuer)}"
+            until = "released" if claim.until is None else utc(claim.until)
+            fields = {"order": claim.reason, "holds_until": until, "ended_by": end}
+            self._log.warning("order.issuer_gone", issuer=claim.issuer, **fields)
 
     def _hold_on(self) -> None:
         """State what the book has; what a clock says of its end counts once that is believed."""

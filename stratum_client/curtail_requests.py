@@ -104,8 +104,11 @@ class CurtailRequests:
         desk = self._desk
         taken = {f"key {name}": one.number for name, one in desk.book.taken.items()}
         orders = [c for c in desk.control.claims.claims if c.level is Level.ORDER]
+        orphaned = {claim.issuer for claim in desk.orphaned}
         return {
-            "orders": [_row(claim) for claim in orders],
+            "orders": [
+                {**_row(claim), "issuer_gone": claim.issuer in orphaned} for claim in orders
+            ],
             "numbers": taken,
             "contact": desk.contact.state,
             "broker": self._broker.state,

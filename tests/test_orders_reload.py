@@ -46,6 +46,8 @@ async def test_a_key_that_is_taken_out_can_order_no_more_but_its_order_holds(
         [told] = bench.log.named("order.issuer_gone")
         assert (told["issuer"], told["holds_until"]) == ("key grid", "released")
         assert told["ended_by"] == "stratum-client curtail release --force --issuer 'key grid'"
+        [row] = (await bench.order("curtail.list"))["orders"]
+        assert (row["issuer"], row["issuer_gone"]) == ("key grid", True)
         bench.desk.take_message(order(18, action="release"))
         assert bench.state() == before
         assert bench.told("event")[-1]["why"] == "unknown-key"

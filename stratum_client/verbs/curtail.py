@@ -138,7 +138,8 @@ def _list(options: argparse.Namespace) -> int:
         return EXIT_OK
     orders = result.get("orders")
     for row in orders if isinstance(orders, list) else []:
-        tell(f"{row.get('limit')}: {row.get('reason')}")
+        gone = f" · {row.get('issuer')} is gone: release --force ends it"
+        tell(f"{row.get('limit')}: {row.get('reason')}{gone if row.get('issuer_gone') else ''}")
     if not orders:
         tell("nothing is ordered")
     counts = result.get("counts")
