@@ -40,6 +40,16 @@ class BrokerDesk:
         return self.link is not None
 
     @property
+    def is_connected(self) -> bool:
+        """Return whether what is published goes out at once."""
+        return self.link is not None and self.link.is_connected
+
+    @property
+    def telemetry(self) -> float | None:
+        """Return how many seconds apart the rig tells its numbers; None if it does not."""
+        return self._settings.telemetry
+
+    @property
     def lost_since(self) -> float | None:
         """Return since when the broker is away, on the monotonic clock; None if it is not."""
         return self.link.lost_since if self.link else None
@@ -62,10 +72,10 @@ class BrokerDesk:
         if self._subscribed.pop((pattern, take), None) is not None and self.link:
             self.link.unsubscribe(pattern, take)
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    def publish(self, topic: str, payload: bytes, *, qos: int = 1) -> None:
         """Send a message, now or when the broker is back; may be called from a callback."""
         if self.link:
-            self.link.publish(topic, payload)
+            self.link.publish(topic, payload, qos=qos)
 
     def check(self, config: Config) -> None:
         """Raise ConfigError for a broker that could not be gone over to; reads its CA file."""

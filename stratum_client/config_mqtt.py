@@ -13,6 +13,7 @@ from stratum_client.setting_kinds import (
     NotAllowedError,
     printable,
     read_as,
+    seconds,
 )
 
 NO_SITE = "site"
@@ -68,6 +69,12 @@ def _groups(value: object) -> object:
     return tuple(dict.fromkeys(str(HOST_LABEL.read(name.strip())) for name in names))
 
 
+def _every(value: object) -> object:
+    return None if value == "off" or value is False else _TIME.read(value)
+
+
+_TIME = seconds(1, 3600)
+EVERY = Kind(f'{_TIME.allowed}, or "off"', _every)
 MQTT_URL = Kind("the address of a broker, as in mqtt://broker.example:1883", _url)
 GROUPS = Kind('an array of names of letters, digits, "-", "_" and "."', _groups)
 
@@ -85,3 +92,4 @@ class MqttConfig:
     ca_file: Path | None = field(default=None, metadata=read_as(FILE))
     site: str = field(default=NO_SITE, metadata=read_as(HOST_LABEL))
     groups: tuple[str, ...] = field(default=(), metadata=read_as(GROUPS))
+    telemetry: float | None = field(default=10.0, metadata=read_as(EVERY))

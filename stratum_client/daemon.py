@@ -19,6 +19,8 @@ from stratum_client.api.control_socket import ControlSocket
 from stratum_client.api.rim import Rim
 from stratum_client.clock_sync import is_synchronized
 from stratum_client.config import Config
+from stratum_client.config_watch import FILE_NAME as CONFIG_FILE_NAME
+from stratum_client.config_watch import ConfigWatch
 from stratum_client.daemon_context import DaemonContext
 from stratum_client.device_finder import Verdict
 from stratum_client.device_orders import DeviceOrders
@@ -35,6 +37,8 @@ from stratum_client.service_notify import ServiceReport
 from stratum_client.site import Site
 from stratum_client.stats import RigStats
 from stratum_client.status_orders import StatusOrders
+from stratum_client.supervise import kept_running
+from stratum_client.telemetry import Events, Telemetry
 
 ANSWER_WAIT = 1.0
 """How long a clean end waits for the pool's answers to shares in flight."""
@@ -71,10 +75,11 @@ class Daemon:
         synchronized: Callable[[], bool | None] = is_synchronized,
         follows_site: bool = True,
     ) -> None:
+        events = Events(config.rig.name, clock)
         self._context = DaemonContext(
             clock=clock,
             random=random,
-            log_for=log_for,
+            log_for=lambda component: events.heard_in(log_for(component), component),
             rims=rims or PlainRims(),
             state_dir=state_dir,
         )
@@ -83,6 +88,7 @@ class Daemon:
         self._rig = Rig(config, self._context, found=found, give_up=self._give_up)
         self.miner, self.pools, self.fleet = self._rig.miner, self._rig.pools, self._rig.fleet
         self.site = self._site_of(config, synchronized)
+        events.broker = self.site.broker
         self._follows_site = follows_site
         self._lag = LoopLag(log_for("daemon"))
         self._snapshots = RigSnapshots(config.rig.name, self._rig, self.site, self._lag, clock)
@@ -141,10 +147,25 @@ class Daemon:
         yield "reload", self._reload.run()
         if self._follows_site:
             yield "site", self.site.run()
+            yield "telemetry", self._telemetry()
+        if watch := self._config_watch():
+            yield "configuration file", watch.run()
         if self._metrics:
             yield "metrics", self._metrics.run()
         if self._service:
             yield "service", self._service.run(self.snapshot, self._snapshots.is_tended)
+
+    def _config_watch(self) -> ConfigWatch | None:
+        path, file = self._reload.config.path, self._context.state_file(CONFIG_FILE_NAME)
+        if path is None or file is None or not self._follows_site:
+            return None
+        return ConfigWatch(path, file, self._context.log_for("config"))
+
+    async def _telemetry(self) -> None:
+        context = self._context
+        run = Telemetry(self.site.broker, self.snapshot, context.clock).run
+        log = context.log_for("mqtt")
+        await kept_running("telemetry", run, random=context.random, log=log)
 
     def stop(self) -> None:
         """Begin the end: devices first, pools when they have answered."""
