@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from stratum_client.cli import main
-from stratum_client.control.energy_records import EnergySum
+from stratum_client.control.energy import EnergyMeter, Look
+from stratum_client.control.energy_records import EnergySum, record_of
 from stratum_client.control.io.energy_ledger import FOLDER, ledger_files
 from stratum_client.control.io.signing_key import KEY_NAME, PUBLIC_NAME, read_key
-from stratum_client.control.power import Source
+from stratum_client.control.power import Reading, RigPower, Source
 from stratum_client.control.profit import Profit, break_even_hashprice, break_even_price
 from stratum_client.control.schedule import Window
 from stratum_client.control.tariff import Rate, Tariff, TariffRule
@@ -239,6 +240,29 @@ def test_profit_counts_the_hours_of_the_windows_and_their_prices(
     assert [device["name"] for device in found["devices"]] == ["one", "two"]
     assert dearer["rig"]["cost_per_day"] == pytest.approx(2 * rig["cost_per_day"], rel=1e-4)
     assert dearer["rig"]["revenue_per_day"] == pytest.approx(4)
+
+
+def test_profit_is_of_the_hours_in_which_the_rig_runs_not_of_those_in_which_it_rests(
+    tmp_path: Path, state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The window is open from 16 to 18 h, in which the rig ran; behind it it took 10 W for 4 h."""
+    written = (tmp_path / "stratum-client.toml").read_text()
+    (tmp_path / "stratum-client.toml").write_text(written.replace("00:00-12:00", "16:00-18:00"))
+    before = read(capsys, "profit")
+    meter = EnergyMeter(PRICED.period_at)
+    with Ledger(tmp_path / FOLDER) as book:
+        for number, second in enumerate(range(0, 4 * 3600 + 1, 10), 1):
+            total = Reading(watts=10.0, source=Source.DRIVER, at=second)
+            power = RigPower(wall=0.0, at=second, total=total, devices={"one": total})
+            look = Look(wall=START + 2 * HOUR + second, at=second, power=power)
+            for interval in meter.look(look):
+                book.ledger.add(record_of(interval, run="later", number=number, zone=UTC))
+
+    found = read(capsys, "profit")
+
+    assert found["rig"]["watts"] == pytest.approx(KWH * 500, rel=1e-4)
+    assert found["rig"]["revenue_per_day"] == pytest.approx(8 * 0.05 / 12, rel=1e-4)
+    assert found["rig"] == before["rig"]
 
 
 def test_profit_in_words_says_what_it_assumes(

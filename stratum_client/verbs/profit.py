@@ -12,13 +12,13 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from stratum_client.clock import SystemClock
-from stratum_client.config import Config
 from stratum_client.config_file import find_config, load_config
 from stratum_client.control.energy_records import IntervalRecord
 from stratum_client.control.energy_report import Report, table, together
 from stratum_client.control.io.energy_ledger import FOLDER, intervals_in
 from stratum_client.control.local_time import SECONDS
 from stratum_client.control.profit import Profit
+from stratum_client.control.schedule import Change, Schedule
 from stratum_client.control.tariff import MeanPrice, Rate, mean_price
 from stratum_client.energy_desk import tariff_of
 from stratum_client.schedule_source import schedule_of
@@ -39,8 +39,9 @@ _HEADS = (
 _LARGEST = Decimal(10) ** 9
 
 _NOTES = """\
-J/TH, W and TH/s are those of the energy ledger's newest day, or --days. A day has the hours in
-which the windows let the rig run, and power costs what the tariff says of these hours on average.
+J/TH, W and TH/s are those of the energy ledger's newest day, or --days, while the windows let the
+rig run. A day has the hours in which they do, and power costs what the tariff says of these hours
+on average; what a rig takes at rest is in `energy report`.
 --hashprice is what 1 TH/s earns in a day, in the currency of the tariff. Keys of --json:
 docs/energy.md.
 """
@@ -65,14 +66,16 @@ def run(options: argparse.Namespace) -> int:
     config = load_config(options.config or find_config())
     now = SystemClock().wall()
     folder = state_dir_of(options) / FOLDER
-    lately = _lately(folder, options.days)
+    schedule = schedule_of(config, now=now)
+    written = replace(schedule, lag=0.0) if schedule else None
+    lately = _lately(folder, options.days, written)
     if lately is None:
         complain(
             f"stratum-client profit: no energy is recorded in {folder}: a running daemon writes"
             " every five minutes, where watts are known (docs/power.md)"
         )
         return EXIT_FAILED
-    mean = _mean(config, now)
+    mean = mean_price(tariff_of(config), written, now)
     rate = _rate(options, mean)
     hashprice = options.hashprice if options.hashprice is not None else config.energy.hashprice
     rows = [
@@ -92,21 +95,42 @@ def run(options: argparse.Namespace) -> int:
     return EXIT_OK
 
 
-def _lately(folder: Path, days: int) -> Report | None:
-    """Return what the ledger's newest intervals come to, None if it has none."""
-    newest: deque[IntervalRecord] = deque()
+def _lately(folder: Path, days: int, schedule: Schedule | None) -> Report | None:
+    """Return what the ledger's newest intervals come to, None if it has none.
+
+    Of those in which ``schedule`` let the rig run, if there are any: a day has only these hours.
+    """
+    is_open = _Openings(schedule)
+    newest, running = deque[IntervalRecord](), deque[IntervalRecord]()
     for record in intervals_in(folder):
-        newest.append(record)
-        while record.end.timestamp() - newest[0].start.timestamp() > days * SECONDS:
-            newest.popleft()
-    found = together(newest, "rig")
-    return found if found.rig.metered else None
+        _keep(newest, record, days)
+        if is_open.at(record.start.timestamp()):
+            _keep(running, record, days)
+    reports = (together(records, "rig") for records in (running, newest))
+    return next((found for found in reports if found.rig.metered), None)
 
 
-def _mean(config: Config, now: float) -> MeanPrice:
-    schedule = schedule_of(config, now=now)
-    written = replace(schedule, lag=0.0) if schedule else None
-    return mean_price(tariff_of(config), written, now)
+def _keep(newest: deque[IntervalRecord], record: IntervalRecord, days: int) -> None:
+    newest.append(record)
+    while record.end.timestamp() - newest[0].start.timestamp() > days * SECONDS:
+        newest.popleft()
+
+
+class _Openings:
+    """Says whether a rig might run at some time; quick for times in order."""
+
+    def __init__(self, schedule: Schedule | None) -> None:
+        self._schedule = schedule
+        self._found: Change | None = None
+
+    def at(self, at: float) -> bool:
+        """Return whether a window was open."""
+        if self._schedule is None:
+            return True
+        found = self._found
+        if found is None or at < found.at or (found.until is not None and at >= found.until):
+            self._found = found = self._schedule.at(at)
+        return found.mode.run
 
 
 def _rate(options: argparse.Namespace, mean: MeanPrice) -> Rate | None:
