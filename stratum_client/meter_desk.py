@@ -58,6 +58,7 @@ class MeterDesk:
         self._cap = Cap()
         self._device_caps = DeviceCaps()
         self._told_watts: dict[str, float] = {}
+        self._device_limits: dict[str, float] = {}
         self._stated: dict[str, Claim] = {}
         self._plugs: dict[str, PlugWatch] = {}
         self._topics: set[str] = set()
@@ -70,6 +71,7 @@ class MeterDesk:
         """Go by other meters and limits from now on."""
         self._interval = config.power.interval
         self._rig_limit = config.power.limit
+        before = self._device_limits
         self._device_limits = {one.name: one.limit for one in config.devices if one.limit}
         meters = {device.name: device.meter for device in config.devices}
         wanted = {RIG: config.power.meter, **meters}
@@ -82,7 +84,10 @@ class MeterDesk:
             name: self._plug(name, meter) for name, meter in wanted.items() if meter is not None
         }
         self._listen()
-        self._told_watts = dict(self._device_limits)
+        self._told_watts = {
+            name: self._told_watts[name] if before.get(name) == limit else limit
+            for name, limit in self._device_limits.items()
+        }
         limited = {*self._device_limits, *([RIG] if self._rig_limit else [])}
         self._stated = {name: claim for name, claim in self._stated.items() if name in limited}
         self._control.take(Level.USER, ISSUER, list(self._limits()))

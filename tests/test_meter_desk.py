@@ -333,6 +333,8 @@ async def test_a_device_keeps_its_limit_by_its_own_plug_and_as_learnt_when_that_
         assert 27.0 <= watts() <= 30.0, "the plug is silent"
         stated = [one for one in bench.log.named("claim.stated") if one["device"] == "board-03"]
         assert len(stated) <= 6
+        bench.desk.configure(Config(devices=(alone,)))
+        assert [one for one in bench.log.named("claim.stated") if one["device"]] == stated
 
 
 @pytest.mark.virtual_time
