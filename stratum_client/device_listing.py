@@ -188,7 +188,9 @@ def device_lines(devices: Iterable[Mapping[str, object]]) -> list[str]:
         )
         for device in devices
     ]
-    return table(("DEVICE", "DRIVER", "PORT", "WAY", "STATE", "CLAIMS", "HEAT", "CLOCK", ""), cells)
+    return table(
+        ("DEVICE", "DRIVER", "PORT", "WAY", "STATE", "CLAIMS", "HEAT", "CLOCK", "WHY"), cells
+    )
 
 
 def _with_unit(value: object, unit: str) -> str:

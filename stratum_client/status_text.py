@@ -138,7 +138,8 @@ def _energy(stats: RigStats) -> list[str]:
     today, hour = energy.rig.today, energy.rig.hour.joules_per_terahash
     text = f"{scaled(float(today.total), 'Wh')} today"
     if today.modelled:
-        text += f" ({float(today.modelled / today.total):.0%} modelled)"
+        ratio = float(today.modelled / today.total)
+        text += f" ({f'{ratio:.0%}' if ratio >= 0.005 else 'under 1%'} modelled)"
     costs = [f"{float(cost):.4g} {currency}" for currency, cost in energy.costs.items()]
     efficiency = [] if hour is None else [f"{scaled(float(hour), 'J/TH')} in the last hour"]
     return [text, *costs, *efficiency]

@@ -338,6 +338,9 @@ def test_pools_test_reports_what_the_pool_grants(tmp_path: Path) -> None:
     assert facts["pays_you_percent"] == 100
     assert re.search(r"^difficulty +16384\.[78]", plain, re.MULTILINE)
     assert re.search(r"^version rolling +1fffe000$", plain, re.MULTILINE)
+    assert re.search(r"^extranonce2 +7 bytes$", plain, re.MULTILINE)
+    assert re.search(r"^pays you +100 %$", plain, re.MULTILINE)
+    assert re.search(r"^answer +[0-9.]+ ms$", plain, re.MULTILINE)
 
 
 def test_pools_test_checks_whom_the_coinbase_pays(tmp_path: Path) -> None:

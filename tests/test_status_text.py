@@ -214,6 +214,10 @@ def test_energy_is_told_with_its_cost_and_what_is_only_modelled() -> None:
     assert f"energy    {text}" in status_lines(stats, title="t", width=200)
     assert energy_text(rig(energy=EnergyStats())) == energy_text(rig()) == ""
 
+    hardly = replace(energy, watt_hours={Source.PLUG: Decimal(999), Source.MODEL: Decimal(1)})
+    shown = energy_text(rig(energy=EnergyStats(rig=EnergyOf(hour=hardly, today=hardly))))
+    assert shown.startswith("1 kWh today (under 1% modelled)")
+
 
 def test_the_live_view_says_what_a_miner_asks_for() -> None:
     lines = status_lines(rig(), title="stratum-client 1", width=200)

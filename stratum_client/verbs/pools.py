@@ -73,7 +73,7 @@ def _test(options: argparse.Namespace) -> int:
         print(json.dumps(facts))  # noqa: T201  # the terminal is our output
     else:
         for name, value in facts.items():
-            print(f"{name.replace('_', ' '):<20} {_shown(value)}")  # noqa: T201  # as above
+            print(_line(name, value))  # noqa: T201  # as above
     return EXIT_OK if facts["ok"] else EXIT_FAILED
 
 
@@ -162,6 +162,20 @@ def _own_percent(pool: PoolConfig, report: ProbeReport) -> float | None:
         return None
     own = sum(output.value for output in coinbase.outputs if output.script == mine)
     return round(100 * own / coinbase.value, 4)
+
+
+_UNITS = {"ms": "ms", "btc": "BTC", "percent": "%", "size": "bytes"}
+
+
+def _line(name: str, value: object) -> str:
+    """Return a fact for people, the unit behind its number."""
+    words, _, last = name.rpartition("_")
+    unit = _UNITS.get(last, "")
+    if value is None and last == "percent":
+        value = "not known: the user name is no Bitcoin address"
+    elif unit and value is not None:
+        name, value = words, f"{_shown(value)} {unit}"
+    return f"{name.replace('_', ' '):<20} {_shown(value)}"
 
 
 def _shown(value: object) -> str:
