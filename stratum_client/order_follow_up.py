@@ -60,9 +60,16 @@ class FollowUp:
 
     def awake(self) -> list[str]:
         """Return the devices that do not rest."""
+        return [name for name, state in self._states() if state not in _AT_REST]
+
+    def failed(self) -> list[str]:
+        """Return those that have failed: made safe, as far as they could still be reached."""
+        return [name for name, state in self._states() if state is DeviceState.FAILED]
+
+    def _states(self) -> list[tuple[str, DeviceState]]:
         now = self._clock.monotonic()
         snapshots = (device.snapshot(now) for device in self._devices())
-        return [one.name for one in snapshots if one.stats.state not in _AT_REST]
+        return [(one.name, one.stats.state) for one in snapshots]
 
     def measured(self) -> Reading | None:
         """Return what a meter shows of the rig, None if none does."""
@@ -103,9 +110,7 @@ class FollowUp:
             if not awake:
                 self.counts.idle(seconds)
                 self._log.info("order.idle", issuer=claim.issuer, seconds=round(seconds, 3))
-                power = self._power()
-                reading = watts_of(power.total if power else None)
-                acknowledge("idle", seconds=round(seconds, 3), late=is_late, **reading)
+                self._tell_idle(seconds, is_late, acknowledge)
                 return True
             if seconds > self.deadline and not is_late:
                 is_late, names = True, ", ".join(awake)
@@ -114,6 +119,13 @@ class FollowUp:
                 acknowledge("late", seconds=round(seconds, 3), devices=awake)
             await asyncio.sleep(_LOOK_AT_DEVICES)
         return False
+
+    def _tell_idle(self, seconds: float, is_late: bool, acknowledge: Acknowledge) -> None:
+        power = self._power()
+        fields = dict(watts_of(power.total if power else None))
+        if failed := self.failed():
+            fields["failed"] = failed
+        acknowledge("idle", seconds=round(seconds, 3), late=is_late, **fields)
 
     async def _see_confirmed(
         self,

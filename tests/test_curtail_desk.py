@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.api import OperatingPoint
+from drivers.api import DeviceState, OperatingPoint
 from stratum_client import curtail_desk
 from stratum_client.api.control_lines import OrderError
 from stratum_client.config_curtail import ContactConfig
@@ -272,6 +272,16 @@ async def test_a_device_that_is_late_is_named_and_the_end_is_told_too() -> None:
     assert late["devices"] == ["gamma"]
     assert idle["late"] is True
     assert bench.desk.stats.late == 1
+
+
+async def test_devices_that_have_failed_are_named_when_all_others_rest() -> None:
+    bench = OrderBench(None)
+    bench.gamma.trouble = DeviceState.FAILED
+    async with working(bench):
+        bench.desk.take_message(order())
+        await until(lambda: "idle" in bench.steps())
+
+    assert bench.told()[1]["failed"] == ["gamma"]
 
 
 async def test_a_meter_that_shows_no_less_is_told_of() -> None:
