@@ -12,6 +12,7 @@ import pytest
 
 from stratum_client.clock import SystemClock
 from stratum_client.config_mqtt import MqttConfig, parse_mqtt_url
+from stratum_client.control.io import mqtt_link
 from stratum_client.control.io.mqtt_link import COMMAND, MOST_UNSENT, NEEDS_EXTRA, MqttLink
 from stratum_client.doctor import Status, broker_check
 from tests.brokers import broker, site_at
@@ -278,3 +279,16 @@ async def test_a_cancellation_that_comes_with_an_answer_ends_the_link_all_the_sa
     await asyncio.wait([sending], timeout=30.0)
 
     assert sending.cancelled()
+
+
+def test_one_wake_up_stands_for_all_that_came_and_there_is_an_end_to_it() -> None:
+    came = list[object]()
+    inbox = mqtt_link._Inbox(came)
+
+    for number in range(mqtt_link.MOST_UNREAD):
+        inbox.put_nowait(number)
+    with pytest.raises(asyncio.QueueFull):
+        inbox.put_nowait("too much")
+
+    assert came == list(range(mqtt_link.MOST_UNREAD))
+    assert inbox.qsize() == 1

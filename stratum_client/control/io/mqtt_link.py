@@ -37,6 +37,9 @@ NEEDS_EXTRA = f"MQTT needs the package aiomqtt; install it with: {COMMAND}"
 MOST_UNSENT = 1000
 """Messages kept while the broker is away; the oldest go first."""
 
+MOST_UNREAD = 1000
+"""Messages that may come within one turn of the loop; of more, the latest are lost."""
+
 LARGEST_MESSAGE = 65_536
 
 _LONGEST_PAUSE = 10.0  # an order may be waiting at the broker
@@ -232,7 +235,6 @@ class MqttLink:
             keepalive=_KEEPALIVE,
             timeout=ANSWER_WAIT,
             logger=_silent(),
-            max_queued_incoming_messages=MOST_UNSENT,
             queue_type=partial(_Inbox, self._came),
         )
         return client
@@ -268,6 +270,8 @@ class MqttLink:
 
     def _pass_on(self) -> None:
         """Let those who subscribed have all that came."""
+        if len(self._came) >= MOST_UNREAD:
+            self._log.warning("mqtt.flooded", messages=len(self._came))
         while self._came:
             message = self._came.pop(0)
             payload = message.payload if isinstance(message.payload, bytes) else b""
@@ -323,13 +327,16 @@ class _Inbox(asyncio.Queue[Any]):
     A reader that is cancelled may lose what it was just given; the broker would not send it again.
     """
 
-    def __init__(self, came: list[Any], maxsize: int) -> None:
+    def __init__(self, came: list[Any], maxsize: int = 0) -> None:
         super().__init__(maxsize)
         self._came = came
 
     def put_nowait(self, item: Any) -> None:  # noqa: ANN401 - a message of aiomqtt
-        super().put_nowait(item)
+        if len(self._came) >= MOST_UNREAD:
+            raise asyncio.QueueFull
         self._came.append(item)
+        if self.empty():  # one is enough to wake the reader, who takes all that came
+            super().put_nowait(item)
 
 
 def _silent() -> logging.Logger:
