@@ -1,14 +1,14 @@
 """From a file and the environment to a `Config`.
 
-Precedence: command line (see `config_arguments`) > environment > file > defaults. Searched are
-./stratum-client.toml, then $XDG_CONFIG_HOME/stratum-client/stratum-client.toml with ~/.config where
+Precedence: command line (see `config_arguments`) > environment > file > conf.d/*.toml beside it >
+defaults. Searched are ./stratum-client.toml, then $XDG_CONFIG_HOME/stratum-client/stratum-client.toml with ~/.config where
 the variable is not set, then /etc/stratum-client/stratum-client.toml.
 """
 
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from stratum_client.config import Config, PoolConfig
 from stratum_client.config_checks import checked
 from stratum_client.config_effects import without_effect
 from stratum_client.config_environment import overrides_in, put_into, strays_among
+from stratum_client.config_fragments import FOLDER, Fragment, Joined
 from stratum_client.config_reader import Origins, SettingsReader
 from stratum_client.config_secrets import Secrets
 from stratum_client.errors import ConfigError
@@ -59,8 +60,26 @@ def load_config(path: Path | None, environ: Mapping[str, str] = os.environ) -> C
             data = file.read(_LARGEST + 1)
     except OSError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from error
-    config = read_config(data, name=str(path), environ=environ, directory=path.parent)
+    config = read_config(
+        data,
+        name=str(path),
+        environ=environ,
+        directory=path.parent,
+        fragments=fragments_beside(path),
+    )
     return replace(config, path=path)
+
+
+def fragments_beside(path: Path) -> tuple[Fragment, ...]:
+    """Return what stands in conf.d/*.toml beside a configuration; raise ConfigError."""
+    found = []
+    for file in sorted((path.parent / FOLDER).glob("*.toml")):
+        try:
+            with file.open("rb") as opened:
+                found.append(Fragment(name=str(file), data=opened.read(_LARGEST + 1)))
+        except OSError as error:
+            raise ConfigError(file, f"cannot be read: {error.strerror}") from error
+    return tuple(found)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,27 +91,38 @@ class Draft:
     warnings: tuple[str, ...]
 
 
-def draft_of(data: bytes, *, name: str, environ: Mapping[str, str]) -> Draft:
-    """Return what ``data``, a file called ``name``, and ``environ`` say; raise ConfigError."""
+def draft_of(
+    data: bytes, *, name: str, environ: Mapping[str, str], fragments: Sequence[Fragment] = ()
+) -> Draft:
+    """Return what ``data``, a file called ``name``, ``environ`` and ``fragments`` say.
+
+    Raises ConfigError.
+    """
     text = _text_of(data, name)
     document = _document_of(text, name)
+    files = _joined(fragments).put_under(document)
     overrides, warnings = overrides_in(environ)
     strays = strays_among(overrides, document)
     warnings += [stray.stray_warning for stray in strays]
     overrides = [override for override in overrides if override not in strays]
     elsewhere = put_into(document, overrides, stronger=True)
-    origins = Origins(name=name, text=text, elsewhere=elsewhere)
+    origins = Origins(name=name, text=text, elsewhere=elsewhere, files=files)
     return Draft(document=document, origins=origins, warnings=tuple(warnings))
 
 
 def read_config(
-    data: bytes, *, name: str, environ: Mapping[str, str], directory: Path = Path()
+    data: bytes,
+    *,
+    name: str,
+    environ: Mapping[str, str],
+    directory: Path = Path(),
+    fragments: Sequence[Fragment] = (),
 ) -> Config:
     """Return the settings in ``data``, the content of a file called ``name`` in errors.
 
     Relative paths start at ``directory``. Raises ConfigError.
     """
-    draft = draft_of(data, name=name, environ=environ)
+    draft = draft_of(data, name=name, environ=environ, fragments=fragments)
     secrets = Secrets(environ, directory)
     config = config_of(draft.document, draft.origins, secrets)
     if config.state_dir:
@@ -123,7 +153,8 @@ def load_hardware(path: Path, environ: Mapping[str, str] = os.environ) -> Config
 
     For who must reach the boards even where a pool or a password is wrong.
     """
-    draft = draft_of(path.read_bytes(), name=str(path), environ=environ)
+    fragments = fragments_beside(path)
+    draft = draft_of(path.read_bytes(), name=str(path), environ=environ, fragments=fragments)
     wanted = {key: draft.document[key] for key in _HARDWARE if key in draft.document}
     config = config_of(wanted, draft.origins, Secrets(environ, path.parent))
     state_dir = path.parent / config.state_dir if config.state_dir else None
@@ -168,6 +199,14 @@ def _user_folder(environ: Mapping[str, str]) -> Path | None:
     if not folder.startswith("/"):  # relative ones are to be ignored, says XDG
         folder = f"{environ['HOME']}/.config" if environ.get("HOME") else ""
     return Path(folder) / "stratum-client" if folder else None
+
+
+def _joined(fragments: Sequence[Fragment]) -> Joined:
+    joined = Joined()
+    for fragment in fragments:
+        text = _text_of(fragment.data, fragment.name)
+        joined.add(_document_of(text, fragment.name), text, fragment.name)
+    return joined
 
 
 def _text_of(data: bytes, name: str) -> str:

@@ -6,7 +6,7 @@ again; so what is told is what reading tells, with its lines.
 
 import copy
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -14,6 +14,7 @@ from random import Random
 from stratum_client.clock import SystemClock
 from stratum_client.config import Config, DeviceConfig
 from stratum_client.config_file import Draft, config_of, draft_of, warnings_on
+from stratum_client.config_fragments import Fragment
 from stratum_client.config_needs import missing
 from stratum_client.config_secrets import Secrets
 from stratum_client.doctor_facts import import_problem, pip_command
@@ -66,6 +67,7 @@ def findings_in(
     name: str,
     environ: Mapping[str, str],
     directory: Path,
+    fragments: Sequence[Fragment] = (),
     import_problem: Callable[[str], str] = import_problem,
 ) -> Findings:
     """Return what is wrong with ``data``, the content of a file called ``name``.
@@ -73,7 +75,7 @@ def findings_in(
     ``import_problem`` returns why a module cannot be imported, empty if it can.
     """
     try:
-        draft = draft_of(data, name=name, environ=environ)
+        draft = draft_of(data, name=name, environ=environ, fragments=fragments)
     except ConfigError as error:
         return Findings(errors=(str(error),))
     errors, config, secrets = _errors_of(draft, environ, directory)

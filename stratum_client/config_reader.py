@@ -31,11 +31,15 @@ _WORD = "[a-z][a-z0-9_]{0,62}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origins:
-    """Where each value was written: on a line of the file, or elsewhere, such as ``--user``."""
+    """Where each value was written: on a line of the file, or elsewhere, such as ``--user``.
+
+    ``files`` are the file and line of what stands in other files.
+    """
 
     name: str
     text: str = ""
     elsewhere: Mapping[KeyPath, str] = field(default_factory=dict)
+    files: Mapping[KeyPath, str] = field(default_factory=dict)
 
     def error(self, path: KeyPath, problem: str) -> ConfigError:
         """Return the error that names the place of ``path``, or of what it stands in."""
@@ -48,8 +52,9 @@ class Origins:
                 is_key = prefix == path and isinstance(path[-1], str)
                 shown = "" if is_key else f"{shown_path(path)}: "
                 return ConfigError(place, shown + problem, path)
-            if line := lines.get(prefix):
-                return ConfigError(f"{self.name}:{line}", f"{shown_path(path)}: {problem}", path)
+            line = lines.get(prefix)
+            if place := f"{self.name}:{line}" if line else self.files.get(prefix):
+                return ConfigError(place, f"{shown_path(path)}: {problem}", path)
         return ConfigError(self.name, f"{shown_path(path)}: {problem}" if path else problem, path)
 
     def _place_inside(self, path: KeyPath) -> str:

@@ -97,6 +97,8 @@ class Settings:
                 return elsewhere
             if line := self._lines.get(place):
                 return f"{self._draft.origins.name}:{line}"
+            if file := self._draft.origins.files.get(place):
+                return file
         return DEFAULT
 
     def _raw(self, path: KeyPath) -> object:

@@ -10,6 +10,7 @@ from pathlib import Path
 from stratum_client.api.control_client import NoDaemonError, ask, has_socket
 from stratum_client.api.control_lines import OrderError
 from stratum_client.config_file import find_config
+from stratum_client.config_fragments import FOLDER
 from stratum_client.errors import ConfigError
 from stratum_client.setting_kinds import DIRECTORY, read_value
 from stratum_client.state_lock import default_state_dir
@@ -49,11 +50,19 @@ def state_dir_of(options: argparse.Namespace, environ: Mapping[str, str] = os.en
 
 
 def _state_dir_in(path: Path) -> str | None:
-    """Return what a file says of the state directory; None if it does not, or cannot be read."""
+    """Return what a file, or conf.d beside it, says of the state directory; None if none does."""
+    files = (path, *sorted((path.parent / FOLDER).glob("*.toml"), reverse=True))
     try:
-        value = tomllib.loads(path.read_text(encoding="utf-8", errors="replace")).get("state_dir")
+        return next((found for file in files if (found := _state_dir_of(file))), None)
     except FileNotFoundError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror}") from error
+
+
+def _state_dir_of(path: Path) -> str | None:
+    try:
+        value = tomllib.loads(path.read_text(encoding="utf-8", errors="replace")).get("state_dir")
+    except FileNotFoundError:
+        raise
     except (OSError, ValueError, RecursionError):
         return None
     return value if isinstance(value, str) and value else None

@@ -11,7 +11,13 @@ from pathlib import Path
 from stratum_client.config_arguments import with_arguments
 from stratum_client.config_explain import explanations, matching, nearest
 from stratum_client.config_explain_text import table_lines, whole_lines
-from stratum_client.config_file import FILE_NAME, draft_of, find_config, read_config
+from stratum_client.config_file import (
+    FILE_NAME,
+    draft_of,
+    find_config,
+    fragments_beside,
+    read_config,
+)
 from stratum_client.config_problems import Findings, findings_in
 from stratum_client.config_shown import DEFAULT, Settings
 from stratum_client.config_template import first_config
@@ -170,7 +176,13 @@ def _check(options: argparse.Namespace) -> int:
         complain(f"{_PROGRAM}: there is no configuration; `stratum-client config init` writes one")
         return EXIT_WRONG
     data, mode = _data_of(path)
-    found = findings_in(data, name=str(path), environ=os.environ, directory=path.parent)
+    found = findings_in(
+        data,
+        name=str(path),
+        environ=os.environ,
+        directory=path.parent,
+        fragments=fragments_beside(path),
+    )
     warnings = list(found.warnings)
     if mode & 0o004 and found.config and _holds_one_of(data, found.config.secrets):
         warnings.append(f"{path}: holds a password and anybody may read it: chmod 640 it")
@@ -210,9 +222,10 @@ def _show(options: argparse.Namespace) -> int:
     path = options.config or find_config()
     data = _data_of(path)[0] if path else b""
     name, directory = str(path or "configuration"), path.parent if path else Path()
-    draft = draft_of(data, name=name, environ=os.environ)
+    fragments = fragments_beside(path) if path else ()
+    draft = draft_of(data, name=name, environ=os.environ, fragments=fragments)
     config = with_arguments(
-        read_config(data, name=name, environ=os.environ, directory=directory),
+        read_config(data, name=name, environ=os.environ, directory=directory, fragments=fragments),
         pools=pools_of(options),
         devices=options.devices,
         environ=os.environ,

@@ -6,12 +6,13 @@ import os
 import pwd
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stratum_client.config import Config
-from stratum_client.config_file import find_config, read_config
+from stratum_client.config_file import find_config, fragments_beside, read_config
+from stratum_client.config_fragments import Fragment
 from stratum_client.config_template import config_without_pool, first_config
 from stratum_client.errors import ConfigError
 from stratum_client.service_program import program_words, unit_needs, unreachable
@@ -115,7 +116,8 @@ def _configuration(options: argparse.Namespace, machine: Machine) -> _Found:
     """Return what the service is to be configured with; raise ConfigError."""
     there = machine.place(CONFIG_PATH)
     if there.exists():
-        return _judged(_text_of(there), f"{there}, which is there already")
+        beside = fragments_beside(there)
+        return _judged(_text_of(there), f"{there}, which is there already", fragments=beside)
     if options.pool:
         text = first_config(url=options.pool, user=options.user or "")
         return _judged(text, f"new, with the pool {options.pool}", strict=True)
@@ -124,11 +126,17 @@ def _configuration(options: argparse.Namespace, machine: Machine) -> _Found:
     return _judged(config_without_pool(), "new, without a pool")
 
 
-def _judged(text: str, origin: str, *, strict: bool = False) -> _Found:
+def _judged(
+    text: str, origin: str, *, strict: bool = False, fragments: Sequence[Fragment] = ()
+) -> _Found:
     """Return ``text`` with what is wrong with it, where it is going to stand."""
     try:
         config = read_config(
-            text.encode(), name=CONFIG_PATH, environ={}, directory=Path(CONFIG_PATH).parent
+            text.encode(),
+            name=CONFIG_PATH,
+            environ={},
+            directory=Path(CONFIG_PATH).parent,
+            fragments=fragments,
         )
     except ConfigError as error:
         if strict:
