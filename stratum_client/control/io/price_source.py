@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from stratum_client.config_energy import PriceConfig
-from stratum_client.control.io.http_get import HttpGetError, http_get
+from stratum_client.control.io.http_get import HttpGetError, HttpUnauthorizedError, http_get
 from stratum_client.control.local_time import SECONDS, shown_at
 from stratum_client.control.price import (
     LARGEST,
@@ -94,6 +94,9 @@ def _address(url: str, form: SeriesForm, now: float) -> str:
 async def _page(url: str) -> bytes:
     try:
         return await http_get(url, seconds=WAIT, largest=LARGEST)
+    except HttpUnauthorizedError as error:
+        hint = "a key or a token goes into the address, price.url or what price.url_file names"
+        raise PriceError(f"it does not let us in (401): {hint}") from error
     except HttpGetError as error:
         raise PriceError(error.problem) from error
 
