@@ -6,16 +6,15 @@ process is done by one thread, in C without the GIL, or without the extension by
 """
 
 import asyncio
-import multiprocessing
-import signal
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import cache
 
 from drivers.bm13xx import emulated_search
 from drivers.bm13xx.emulated_device import EmulatedDevice
 from drivers.bm13xx.emulated_search import Hit, Search
 from drivers.hashing import kernels
+from drivers.hashing.search_pool import search_pool
 
 TICK = 0.02
 """Seconds between two looks at what a device should have hashed."""
@@ -118,20 +117,4 @@ class EmulatedPorts:
 @cache
 def _pool() -> Executor:
     """Return what does the hashing; made on first use, kept for the life of the process."""
-    return search_thread() if len(kernels.available()) > 1 else search_process()
-
-
-def search_thread() -> Executor:
-    """Return one thread, for kernels that let go of the GIL."""
-    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulated-search")
-
-
-def search_process() -> Executor:
-    """Return one process, for hashlib, which would keep the event loop waiting."""
-    spawned = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max_workers=1, mp_context=spawned, initializer=_leave_interrupts)
-
-
-def _leave_interrupts() -> None:
-    """Leave Ctrl-C, which a terminal sends to every process of a group, to the first of them."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    return search_pool()

@@ -6,12 +6,12 @@ this process is done by one thread, in C without the GIL, or without the extensi
 """
 
 import asyncio
-import multiprocessing
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from functools import cache
 
 from drivers.hashing import kernels
+from drivers.hashing.search_pool import search_pool
 from drivers.icarus import emulated_sweep
 from drivers.icarus.emulated import EmulatedIcarus
 from drivers.icarus.emulated_sweep import Search
@@ -124,7 +124,4 @@ class EmulatedPort:
 @cache
 def _pool() -> Executor:
     """Return what does the hashing; made on first use, kept for the life of the process."""
-    if len(kernels.available()) > 1:
-        return ThreadPoolExecutor(max_workers=1, thread_name_prefix="emulated-search-icarus")
-    spawned = multiprocessing.get_context("spawn")
-    return ProcessPoolExecutor(max_workers=1, mp_context=spawned)
+    return search_pool()

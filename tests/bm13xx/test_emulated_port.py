@@ -15,10 +15,9 @@ from drivers.bm13xx.emulated_port import (
     Searcher,
     search_aside,
     search_here,
-    search_process,
-    search_thread,
 )
 from drivers.bm13xx.emulated_search import run
+from drivers.hashing.search_pool import search_process, search_thread
 from drivers.peripherals.emulated_faults import Faults
 from drivers.transports.loopback import Loopback, LoopbackUart
 from tests.bm13xx import plain_host as host
