@@ -11,13 +11,10 @@ from drivers.bm13xx.emulated_port import TICK, EmulatedPorts, Searcher, search_a
 from drivers.bm13xx.emulated_sticks import emulated_stick, micro_of
 from drivers.peripherals.emulated_faults import Faults, parse_faults
 from drivers.transports.base import OnData, OnLost
-from drivers.transports.bridge_ports import DirectPort
-from drivers.transports.emulated_usb.backend import EmulatedBackend
 from drivers.transports.emulated_usb.bus import EmulatedBus
 from drivers.transports.emulated_usb.device import Controller, EmulatedUsbDevice
-from drivers.transports.emulated_usb.ftdi import FtdiBridge
-from drivers.transports.emulated_usb.identities import STICKS
 from drivers.transports.emulated_usb.loop_chips import LoopChips
+from drivers.transports.emulated_usb.plug_socket import EmulatedSocket, stick_on_usb
 from drivers.transports.side_tasks import beside
 from drivers.transports.uart import Uart
 
@@ -45,16 +42,18 @@ class EmulatedStickPort:
         serial: str = "",
     ) -> None:
         self.device = device
-        self.bus = bus or EmulatedBus(controller=controller)
+        self._socket = EmulatedSocket(device.name, self._made, controller=controller, bus=bus)
+        self._port = self._socket.port
         self._serial = serial
         self._random = random
         self._searcher = searcher
         self._tick = tick
-        self._port = DirectPort(
-            "usb:1-1", name=f"emulated:{device.name}", backend=EmulatedBackend(self.bus)
-        )
-        self._usb: EmulatedUsbDevice | None = None
         self._emulator: EmulatedPorts | None = None
+
+    @property
+    def bus(self) -> EmulatedBus:
+        """Return the bus."""
+        return self._socket.bus
 
     @property
     def way(self) -> str:
@@ -64,10 +63,7 @@ class EmulatedStickPort:
     @property
     def usb(self) -> EmulatedUsbDevice:
         """Return the stick as the bus sees it; there must be a running event loop."""
-        if self._usb is None:
-            self._usb = self._made()
-            self.bus.plug(self._usb)
-        return self._usb
+        return self._socket.device
 
     def path(self, place: int) -> str:
         """Return what to call a port."""
@@ -77,8 +73,8 @@ class EmulatedStickPort:
         self, place: int, *, on_data: OnData, on_lost: OnLost, baud_rate: int = 115200
     ) -> Uart:
         """Open a port."""
-        assert self.usb
-        return await self._port.open(place, on_data=on_data, on_lost=on_lost, baud_rate=baud_rate)
+        port = self._socket.live_port
+        return await port.open(place, on_data=on_data, on_lost=on_lost, baud_rate=baud_rate)
 
     async def serve(self) -> None:
         """Hash and answer until cancelled; return when the device is given back."""
@@ -93,8 +89,7 @@ class EmulatedStickPort:
 
     async def set_pins(self, *, mask: int, levels: int) -> None:
         """Drive the free pins of ``mask``; raise LineControlError, TransportLostError."""
-        assert self.usb
-        await self._port.set_pins(mask=mask, levels=levels)
+        await self._socket.live_port.set_pins(mask=mask, levels=levels)
 
     def set_pins_soon(self, *, mask: int, levels: int) -> None:
         """Drive the free pins of ``mask``, before the port closes; never wait, never raise."""
@@ -102,8 +97,7 @@ class EmulatedStickPort:
 
     async def read_pins(self) -> int:
         """Return the level of each free pin; raise LineControlError, TransportLostError."""
-        assert self.usb
-        return await self._port.read_pins()
+        return await self._socket.live_port.read_pins()
 
     async def finish(self) -> None:
         """Return when the port, which was closed or lost, no longer holds the device."""
@@ -111,11 +105,11 @@ class EmulatedStickPort:
 
     def unplug(self) -> None:
         """Pull the stick."""
-        self.bus.unplug(self.usb)
+        self._socket.unplug()
 
     def replug(self) -> None:
         """Put it back."""
-        self.bus.replug(self.usb)
+        self._socket.replug()
 
     def _made(self) -> EmulatedUsbDevice:
         """Return the stick with its chips joined to the bridge."""
@@ -127,17 +121,13 @@ class EmulatedStickPort:
             on_reset=self._micro_power_moved,
             baud_rate=lambda: _MICRO_BAUD_RATE,
         )
-        usual = STICKS[self.device.name]
-        identity = usual.with_serial(self._serial) if self._serial else usual
         behind = (chips, micro) if self.device.has_control else (chips,)
-        usb = EmulatedUsbDevice(identity, random=self._random, chips=behind)
-        if isinstance(usb.bridge, FtdiBridge):
-            usb.bridge.cuts_bursts = True
+        usb = stick_on_usb(self.device.name, serial=self._serial, random=self._random, chips=behind)
         self._emulator = EmulatedPorts(
             self.device,
             write_data=usb.write,
             write_control=partial(usb.write, port=1),
-            on_plug=self._plug_moved,
+            on_plug=self._socket.plug_moved,
             searcher=self._searcher,
             tick=self._tick,
         )
@@ -166,12 +156,6 @@ class EmulatedStickPort:
         if (micro := micro_of(self.device)) and off:
             micro.lose_power()
             self.device.lines_moved()
-
-    def _plug_moved(self, plugged: bool) -> None:
-        if plugged:
-            self.replug()
-        else:
-            self.unplug()
 
 
 def stick_in(

@@ -8,13 +8,10 @@ from drivers.icarus.emulated import EmulatedIcarus
 from drivers.icarus.emulated_plug import emulated_device
 from drivers.icarus.emulated_port import EmulatedPort, Searcher, search_aside
 from drivers.transports.base import OnData, OnLost
-from drivers.transports.bridge_ports import DirectPort
-from drivers.transports.emulated_usb.backend import EmulatedBackend
 from drivers.transports.emulated_usb.bus import EmulatedBus
 from drivers.transports.emulated_usb.device import Controller, EmulatedUsbDevice
-from drivers.transports.emulated_usb.ftdi import FtdiBridge
-from drivers.transports.emulated_usb.identities import STICKS
 from drivers.transports.emulated_usb.loop_chips import LoopChips
+from drivers.transports.emulated_usb.plug_socket import EmulatedSocket, stick_on_usb
 from drivers.transports.uart import Uart
 
 
@@ -36,15 +33,17 @@ class EmulatedUsbPort:
         serial: str = "",
     ) -> None:
         self.device = device
-        self.bus = bus or EmulatedBus(controller=controller)
+        self._socket = EmulatedSocket(device.name, self._made, controller=controller, bus=bus)
+        self._port = self._socket.port
         self._serial = serial
         self._random = random
         self._searcher = searcher
-        self._port = DirectPort(
-            "usb:1-1", name=f"emulated:{device.name}", backend=EmulatedBackend(self.bus)
-        )
-        self._usb: EmulatedUsbDevice | None = None
         self._emulator: EmulatedPort | None = None
+
+    @property
+    def bus(self) -> EmulatedBus:
+        """Return the bus."""
+        return self._socket.bus
 
     @property
     def way(self) -> str:
@@ -54,10 +53,7 @@ class EmulatedUsbPort:
     @property
     def usb(self) -> EmulatedUsbDevice:
         """Return the device as the bus sees it; there must be a running event loop."""
-        if self._usb is None:
-            self._usb = self._made()
-            self.bus.plug(self._usb)
-        return self._usb
+        return self._socket.device
 
     def path(self, place: int) -> str:
         """Return what to call the port."""
@@ -67,8 +63,8 @@ class EmulatedUsbPort:
         self, place: int, *, on_data: OnData, on_lost: OnLost, baud_rate: int = 115200
     ) -> Uart:
         """Open the port."""
-        assert self.usb
-        return await self._port.open(place, on_data=on_data, on_lost=on_lost, baud_rate=baud_rate)
+        port = self._socket.live_port
+        return await port.open(place, on_data=on_data, on_lost=on_lost, baud_rate=baud_rate)
 
     async def serve(self) -> None:
         """Hash and answer until cancelled; return when the device is given back."""
@@ -84,26 +80,24 @@ class EmulatedUsbPort:
 
     def unplug(self) -> None:
         """Pull the plug."""
-        self.bus.unplug(self.usb)
+        self._socket.unplug()
 
     def replug(self) -> None:
         """Put it back."""
-        self.bus.replug(self.usb)
+        self._socket.replug()
 
     def _made(self) -> EmulatedUsbDevice:
         """Return the device with its chips joined to the bridge."""
         chips = LoopChips(
             on_data=self._sent, on_baud_rate=self._rate_changed, on_reset=self._power_moved
         )
-        usual = STICKS[self.device.name]
-        identity = usual.with_serial(self._serial) if self._serial else usual
-        usb = EmulatedUsbDevice(identity, random=self._random, chips=(chips,))
-        if isinstance(usb.bridge, FtdiBridge):
-            usb.bridge.cuts_bursts = True
+        usb = stick_on_usb(
+            self.device.name, serial=self._serial, random=self._random, chips=(chips,)
+        )
         self._emulator = EmulatedPort(
             self.device,
             write_data=usb.write,
-            on_plug=self._plug_moved,
+            on_plug=self._socket.plug_moved,
             searcher=self._searcher,
         )
         return usb
@@ -119,12 +113,6 @@ class EmulatedUsbPort:
     def _power_moved(self, off: bool) -> None:
         if self._emulator and not off:
             self._emulator.reset()
-
-    def _plug_moved(self, plugged: bool) -> None:
-        if plugged:
-            self.replug()
-        else:
-            self.unplug()
 
 
 def stick_in(
