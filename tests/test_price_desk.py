@@ -21,6 +21,7 @@ from stratum_client.device_control import DeviceControl
 from stratum_client.miner import Miner
 from stratum_client.price_desk import PriceDesk
 from stratum_client.supervise import SupervisedDevice
+from tests.plug_server import page, plug_server
 from tests.stand_ins import RecordingLog
 from tests.test_window_desk import Board, JumpingClock
 
@@ -239,6 +240,15 @@ async def test_a_page_of_tomorrow_that_is_not_there_yet_costs_nothing() -> None:
         assert len(await read_prices(config, FORM, NOW)) == 1
         with pytest.raises(PriceError, match="404"):
             await read_prices(config, FORM, NOW + 86_400)
+
+
+async def test_a_page_that_wants_a_key_says_where_it_goes_and_not_what_was_tried() -> None:
+    async with plug_server(lambda: page(b"{}", "401 Unauthorized")) as server:
+        config = replace(FOLLOWED, source="http", url=f"{server.url}/?token=verysecret")
+        with pytest.raises(PriceError, match=r"price\.url_file") as caught:
+            await read_prices(config, FORM, NOW)
+
+    assert "verysecret" not in caught.value.problem
 
 
 def delivery(day: str, *prices: float) -> object:
