@@ -6,7 +6,6 @@ frequency, the most watts and the hash rate at them. So is what any device takes
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 
 from drivers.api import DeviceState, OperatingPoint
 from stratum_client.control.governor import DeviceFacts
@@ -18,6 +17,9 @@ MATERIAL = 0.005
 
 FAILING_AFTER = 60.0
 """Seconds after which a device that has failed leaves most of its power to others."""
+
+_LARGEST = 1e24
+"""Of whatever is told, in its unit; a sum of such numbers is one."""
 
 _IN_ORDER = {DeviceState.MINING, DeviceState.WAITING, DeviceState.IDLE}
 
@@ -55,10 +57,10 @@ class FactsBook:
         seen = self._seen.setdefault(device.name, _Seen())
         if stats.state is DeviceState.MINING:
             seen.is_known = True
-            seen.mhz = max(seen.mhz, stats.frequency_mhz or 0.0)
-            seen.hashrate = max(seen.hashrate, stats.claimed_hashrate)
-            seen.watts = max(seen.watts, stats.power or 0.0)
-        watts = stats.modelled_power if stats.power is None else stats.power
+            seen.mhz = max(seen.mhz, _believed(stats.frequency_mhz) or 0.0)
+            seen.hashrate = max(seen.hashrate, _believed(stats.claimed_hashrate) or 0.0)
+            seen.watts = max(seen.watts, _believed(stats.power) or 0.0)
+        watts = _believed(stats.modelled_power if stats.power is None else stats.power)
         if stats.state is DeviceState.IDLE and watts is not None:
             # the least: it may still be on its way down
             seen.rest_watts = min(watts, watts if seen.rest_watts is None else seen.rest_watts)
@@ -110,4 +112,9 @@ def _is_near(old: float | None, new: float | None) -> bool:
 
 def _is_sane(point: OperatingPoint) -> bool:
     numbers = point.mhz, point.watts, point.hashrate
-    return all(isfinite(number) and number > 0 for number in numbers)
+    return all(_believed(number) for number in numbers)
+
+
+def _believed(number: float | None) -> float | None:
+    """Return what a driver tells, None if it cannot be: no driver is believed."""
+    return number if number is not None and 0 <= number <= _LARGEST else None

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -481,6 +482,20 @@ async def test_watts_of_the_rig_are_dealt_out_and_corrected() -> None:
     with pytest.raises(ValueError, match="positive"):
         bench.control.correct(0)
     assert bench.log.named("power.dealt")[0]["reason"] == order().reason
+
+
+@pytest.mark.parametrize("nonsense", [nan, inf, -inf, -5.0])
+async def test_watts_that_cannot_be_cost_the_device_that_tells_them_and_nobody_else(
+    nonsense: float,
+) -> None:
+    bench = with_boards()
+    bench.gamma.rest_watts = nonsense
+    await bench.ask("pause", device="gamma")
+
+    await bench.control.state(order(Limit(rig_watts=30)))
+
+    assert bench.running() == ["cpu"]
+    assert watts(bench)[0] == pytest.approx(30, abs=0.01)
 
 
 async def test_devices_are_not_told_of_each_waver_of_a_meter() -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from random import Random
@@ -335,6 +336,23 @@ async def test_a_device_keeps_its_limit_by_its_own_plug_and_as_learnt_when_that_
         assert len(stated) <= 6
         bench.desk.configure(Config(devices=(alone,)))
         assert [one for one in bench.log.named("claim.stated") if one["device"]] == stated
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("nonsense", [math.nan, math.inf, -1.0])
+async def test_a_model_that_tells_nonsense_loosens_no_limit(
+    monkeypatch: pytest.MonkeyPatch, nonsense: float
+) -> None:
+    stats = DeviceStats(state=DeviceState.WAITING, modelled_power=nonsense)
+    monkeypatch.setattr(Board, "stats", lambda _: stats)
+    bench = Bench(Config(devices=(DeviceConfig(name="board-03", limit=30.0, meter=PLUG),)))
+    async with bench.working():
+        bench.broker.publish(TOPIC, {"ENERGY": {"Power": 25.0}})
+        await asyncio.sleep(3)
+        told = bench.boards["board-03"].setpoint.watts
+
+    assert told is not None
+    assert told <= 36.0
 
 
 @pytest.mark.virtual_time

@@ -7,7 +7,7 @@ model comes to, and the limit it is told is corrected by that, as `Cap` does for
 from dataclasses import dataclass, field
 
 from stratum_client.control.cap import Cap
-from stratum_client.control.meter import DeviceWatts, Look
+from stratum_client.control.meter import HIGHEST, DeviceWatts, Look
 from stratum_client.control.power import Reading, RigPower, Source
 
 
@@ -29,7 +29,9 @@ class DeviceCaps:
         cap = cap or self._caps.get(device.name)
         if cap is None or reading is None or reading.source is Source.DRIVER:
             return limit
-        modelled = reading.watts if device.modelled is None else device.modelled
+        modelled = device.modelled
+        if modelled is None or not 0 <= modelled <= HIGHEST:  # no driver is believed
+            modelled = reading.watts
         cap.seen(
             Look(
                 power=RigPower(wall=power.wall, at=power.at, total=reading),
