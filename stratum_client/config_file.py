@@ -1,8 +1,9 @@
 """From a file and the environment to a `Config`.
 
 Precedence: command line (see `config_arguments`) > environment > file > conf.d/*.toml beside it >
-defaults. Searched are ./stratum-client.toml, then $XDG_CONFIG_HOME/stratum-client/stratum-client.toml with ~/.config where
-the variable is not set, then /etc/stratum-client/stratum-client.toml.
+defaults. Searched are ./stratum-client.toml, then
+$XDG_CONFIG_HOME/stratum-client/stratum-client.toml with ~/.config where the variable is not set,
+then /etc/stratum-client/stratum-client.toml.
 """
 
 import os
