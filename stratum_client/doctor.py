@@ -4,6 +4,7 @@ Everything here is pure. Each function turns facts of one kind into checks; `doc
 those of the machine, `doctor_pools` those of pools, and `doctor_ports` says what ports need.
 """
 
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -91,15 +92,24 @@ class ClockFacts:
     is_synchronized: bool | None
 
 
-def lines(checks: Iterable[Check], *, colours: bool = False) -> list[str]:
-    """Return each check as one line, in columns."""
+def lines(checks: Iterable[Check], *, colours: bool = False, width: int | None = None) -> list[str]:
+    """Return each check as one line, in columns.
+
+    In a terminal of ``width`` columns one that is longer goes on below itself, and a command gets a
+    line to be copied from.
+    """
     rows = list(checks)
     names = [printable(check.name, 40) for check in rows]
-    width = max(map(len, names), default=0)
-    return [
-        f"{_shown(check.status, colours=colours)}  {name:<{width}}  {_told(check)}"
-        for check, name in zip(rows, names, strict=True)
-    ]
+    name_width = max(map(len, names), default=0)
+    indent = " " * (_STATUS_WIDTH + 2 + name_width + 2)
+    shown = []
+    for check, name in zip(rows, names, strict=True):
+        told = _told(check)
+        if width is not None and len(indent) + len(told) > width:
+            told = f"\n{indent}".join(_wrapped(check, max(width - len(indent), _NARROWEST)))
+        status = _shown(check.status, colours=colours)
+        shown += f"{status}  {name:<{name_width}}  {told}".split("\n")
+    return shown
 
 
 def has_failed(checks: Iterable[Check]) -> bool:
@@ -246,17 +256,26 @@ def extras_check(missing: Mapping[str, tuple[str, ...]] | None, pip: str) -> Che
     )
 
 
+_STATUS_WIDTH = 7
+_NARROWEST = 30
+
 _COLOURS = {Status.OK: "32", Status.WARNING: "33", Status.FAIL: "1;31"}
 
 
 def _shown(status: Status, *, colours: bool) -> str:
-    text = f"{status:<7}"
+    text = f"{status:<{_STATUS_WIDTH}}"
     return f"\x1b[{_COLOURS[status]}m{text}\x1b[0m" if colours else text
 
 
 def _told(check: Check) -> str:
     text = printable(check.text, _LONGEST)
     return f"{text}; run: {check.fix}" if check.fix else text
+
+
+def _wrapped(check: Check, room: int) -> list[str]:
+    text = printable(check.text, _LONGEST)
+    told = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return [*told, f"run: {check.fix}"] if check.fix else told
 
 
 def _config_fix(error: ConfigError) -> str:

@@ -176,6 +176,22 @@ def test_lines_have_columns_and_the_command_last() -> None:
     assert lines([]) == []
 
 
+def test_in_a_narrow_terminal_text_wraps_and_commands_stay_whole() -> None:
+    fix = "/opt/stratum-client/bin/pip install 'stratum-client[calendar,gpio,mqtt]'"
+    text = "not installed, and only needed if wanted: calendar, gpio, mqtt"
+    checks = [Check(name="python", text="3.11.7"), Check(name="extras", text=text, fix=fix)]
+
+    shown = lines(checks, width=60)
+
+    assert shown == [
+        "ok       python  3.11.7",
+        "ok       extras  not installed, and only needed if wanted:",
+        "                 calendar, gpio, mqtt",
+        f"                 run: {fix}",
+    ]
+    assert lines(checks, width=200) == lines(checks)
+
+
 @given(st.text(), st.text(), st.sampled_from(Status))
 def test_any_text_makes_one_harmless_line(name: str, text: str, status: Status) -> None:
     [line] = lines([Check(name=name, status=status, text=text)])

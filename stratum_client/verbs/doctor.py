@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterable
@@ -77,7 +78,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         _print(json.dumps({"ok": not failed, "checks": [check.json() for check in checks]}))
     else:
-        for line in doctor.lines(checks, colours=_wants_colours()):
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in doctor.lines(checks, colours=_wants_colours(), width=width):
             _print(line)
     return EXIT_FAILED if failed else EXIT_OK
 
