@@ -151,6 +151,6 @@ def _change(path: Words) -> str:
             goes_on = key in LIVE_DEVICE_KEYS
             return f"reload; {'the device goes on' if goes_on else 'this device is started anew'}"
         case (section, *_) if section in LIVE_SECTIONS or f"{section}s" in LIVE_SECTIONS:
-            is_way = path[0] == "mqtt" and path[1:] != ("groups",)
+            is_way = path[0] == "mqtt" and path[1] not in {"groups", "telemetry"}
             return "reload; a new connection to the broker" if is_way else "reload"
     return "restart"

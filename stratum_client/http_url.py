@@ -6,7 +6,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 NOT_SHOWN = "(not shown)"
 
-_TELLING = re.compile(r"key|token|secret|pass|auth|sig|code|session", re.IGNORECASE)
+_TELLING = re.compile(r"key|token|secret|pass|pw|pin|auth|sig|code|session", re.IGNORECASE)
 _SHORTEST_TELLING = 4
 _SHORTEST_TOKEN = 16
 
@@ -40,13 +40,14 @@ def place_of(url: str) -> str:
 def secrets_in(url: str) -> Iterator[str]:
     """Yield what is or may be a secret in an address, as it stands there and as it is meant.
 
-    That is all that is asked for where there is a query, what a telling name stands before there,
-    and what is as long as only a token is.
+    That is what a telling name stands before, what is as long as only a token is, and with such a
+    word in the query all that is asked for.
     """
     place = urlsplit(url)
-    if place.query:
+    words = tuple(_of_query(place))
+    if words:
         yield f"{place.path}?{place.query}"
-    yield from _of_query(place)
+    yield from words
     for part in place.path.split("/"):
         if len(part) >= _SHORTEST_TOKEN and re.search("[0-9]", part) and "." not in part:
             yield part
