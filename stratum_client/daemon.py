@@ -277,15 +277,14 @@ class Daemon:
 
     def _handlers(self) -> Mapping[str, Handler]:
         """Return what can be ordered over the control socket."""
-        context, control = self._context, self._rig.control
+        context = self._context
         devices = DeviceOrders(
-            self.fleet, control, clock=context.clock, log=context.log_for("control")
+            self.fleet, self._rig.control, clock=context.clock, log=context.log_for("control")
         )
         status = StatusOrders(self.snapshot)
         return {
             **status.handlers,
             **devices.handlers,
-            **control.handlers,
             **self.site.handlers,
             **self._pool_control.handlers,
             **self._reload.handlers,

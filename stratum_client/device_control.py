@@ -4,16 +4,8 @@ What follows from the claims is `governor.decide`'s say. It is asked when a clai
 expires, when a meter's correction changes, and, while a limit depends on what devices are, when one
 of them comes, goes or changes, which is looked for every `LOOK_AT_FACTS`.
 
-Requests of the control socket:
-
-| request | other keys, all optional | result |
-|---|---|---|
-| pause | device, reason, seconds, dry_run | reason, until, devices, durable, problem |
-| resume | device, dry_run | released (their reasons), devices, durable, problem |
-
-``devices`` has for each device concerned: device, run, reason. ``durable`` says whether a restart
-will know of the change; if not, ``problem`` says why. Orders are followed first, then written
-down, then acknowledged: a full disk keeps nobody from resting.
+Orders are followed first, then written down, then acknowledged: a full disk keeps nobody from
+resting.
 """
 
 import asyncio
@@ -23,13 +15,12 @@ from functools import cache
 from math import isfinite
 
 from drivers.api import Clock, Log, Setpoint
-from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
+from stratum_client.api.control_lines import OrderError
 from stratum_client.claims_store import ClaimsStore
-from stratum_client.control.claims import IDLE, Claim, Claims, Decision, Level, may_release
+from stratum_client.control.claims import Claim, Claims, Decision, Level, may_release
 from stratum_client.control.claims_file import MAX_CLAIMS
 from stratum_client.control.governor import Budget, DeviceFacts, budget_of, decide
 from stratum_client.device_facts import FactsBook, differ
-from stratum_client.log_lines import utc
 from stratum_client.rest_watch import RestWatch
 from stratum_client.start_gate import Gate, depends_on_facts, is_rise, open_gate
 from stratum_client.state_file import StateFile
@@ -45,11 +36,6 @@ DEAL_AGAIN = 10.0
 
 FINE = 0.005
 """The part by which a correction rises before it is followed; falls are ten times finer."""
-
-LONGEST_PAUSE = 10 * 365 * 86_400.0
-
-PAUSE, DISABLE = "pause", "disable"
-"""Issuers of user claims: one `resume` ends all pauses, a disabled device rests on."""
 
 _LOOK_AGAIN = 60.0  # the wall clock may be set at any moment
 
@@ -91,9 +77,9 @@ class DeviceControl:
         return self.rests.last
 
     @property
-    def handlers(self) -> Mapping[str, Handler]:
-        """Return the handler of each request."""
-        return {"pause": self._pause, "resume": self._resume}
+    def names(self) -> list[str]:
+        """Return the names of all devices."""
+        return [device.name for device in self._devices()]
 
     @property
     def budget(self) -> Budget | None:
@@ -128,41 +114,6 @@ class DeviceControl:
             group.create_task(self._expire(), name="claims")
             group.create_task(self.rests.run(), name="devices coming to rest")
 
-    # -- what users order
-
-    async def _pause(self, order: Order) -> Reply:
-        device, seconds = (
-            self._device_in(order),
-            order.number_or_nothing("seconds", 1, LONGEST_PAUSE),
-        )
-        claim = self._claim(order, PAUSE, device, "paused", seconds)
-        claims = self.claims.stated(claim)
-        if order.flag("dry_run"):
-            return self.rows(claims, device) | {"reason": claim.reason}
-        problem = await self.state(claim)
-        until = None if claim.until is None else utc(claim.until)
-        return self._told(device, problem) | {"reason": claim.reason, "until": until}
-
-    async def _resume(self, order: Order) -> Reply:
-        device = order.text_or_nothing("device")
-        ended = [c for c in self.claims.claims if _is_pause(c) and device in {"", c.device}]
-        if device and not ended:
-            raise OrderError(self._why_not_resumed(self._device_in(order)))
-        released = {"released": [claim.reason for claim in ended]}
-        if order.flag("dry_run"):
-            return self.rows(self._without(ended), device) | released
-        problem = await self.withdraw(ended, by=order.by)
-        return self._told(device, problem) | released
-
-    async def disable(self, order: Order, device: str) -> str:
-        """Let ``device`` rest until it is enabled; return as `state`."""
-        return await self.state(self._claim(order, DISABLE, device, "disabled", None))
-
-    async def enable(self, order: Order, device: str) -> str:
-        """End what `disable` began; return as `state`."""
-        key = Level.USER, DISABLE, device
-        return await self.withdraw([c for c in self.claims.claims if c.key == key], by=order.by)
-
     # -- claims
 
     async def state(self, claim: Claim) -> str:
@@ -180,7 +131,7 @@ class DeviceControl:
             return ""
         for claim in claims:
             self._tell("claim.released", claim, by=by)
-        self._take_over(self._without(claims))
+        self._take_over(self.without(claims))
         return await self._store.save()
 
     async def override(self, claims: Sequence[Claim], *, by: str, level: Level) -> str:
@@ -196,7 +147,7 @@ class DeviceControl:
         for claim in claims:
             self._tell("claim.overridden", claim, by=by, from_level=str(level))
         self._overridden |= {claim for claim in claims if self._is_taken(claim)}
-        self._take_over(self._without(claims))
+        self._take_over(self.without(claims))
         return await self._store.save()
 
     def take(self, level: Level, issuer: str, claims: Sequence[Claim]) -> None:
@@ -253,22 +204,8 @@ class DeviceControl:
     def _is_taken(self, claim: Claim) -> bool:
         return (claim.level, claim.issuer) in self._taken
 
-    def _claim(
-        self, order: Order, issuer: str, device: str, what: str, seconds: float | None
-    ) -> Claim:
-        now = self._clock.wall()
-        return Claim(
-            level=Level.USER,
-            issuer=issuer,
-            device=device,
-            limit=IDLE,
-            cause=f"{what} by {order.by}",
-            remark=order.text_or_nothing("reason"),
-            since=now,
-            until=None if seconds is None else now + seconds,
-        )
-
-    def _without(self, claims: Iterable[Claim]) -> Claims:
+    def without(self, claims: Iterable[Claim]) -> Claims:
+        """Return all claims but ``claims``."""
         left = self.claims
         for claim in claims:
             left = left.withdrawn(*claim.key)
@@ -327,10 +264,6 @@ class DeviceControl:
                 reason=budget.claim.reason,
             )
 
-    def is_disabled(self, device: str) -> bool:
-        """Return whether `disable` holds a device."""
-        return any(claim.key == (Level.USER, DISABLE, device) for claim in self.claims.claims)
-
     def _tell(self, event: str, claim: Claim, **fields: object) -> None:
         device, level = claim.device or "all", str(claim.level)
         self._log.info(event, level=level, device=device, reason=claim.reason, **fields)
@@ -370,12 +303,6 @@ class DeviceControl:
             self._decide_anew()
         return LOOK_AT_FACTS
 
-    # -- replies
-
-    def _told(self, device: str, problem: str) -> dict[str, object]:
-        rows = self.rows(self.claims, device)
-        return rows | {"durable": not problem, "problem": problem}
-
     def rows(self, claims: Claims, device: str = "") -> dict[str, object]:
         """Return what devices, or one, are to do under ``claims``, as the key ``devices``."""
         facts = self._book.facts(self._devices(), self._clock.monotonic())
@@ -387,20 +314,3 @@ class DeviceControl:
                 if device in {"", name}
             ]
         }
-
-    def _device_in(self, order: Order) -> str:
-        device = order.text_or_nothing("device")
-        names = [one.name for one in self._devices()]
-        if device and device not in names:
-            raise OrderError(f"no device is called {device!r}; there are: {', '.join(names)}")
-        return device
-
-    def _why_not_resumed(self, device: str) -> str:
-        decision = self.decision(device)
-        if decision.limit.run:
-            return f"{device} is not paused"
-        return f"{device} is not paused by itself; it rests for another reason: {decision.reason}"
-
-
-def _is_pause(claim: Claim) -> bool:
-    return (claim.level, claim.issuer) == (Level.USER, PAUSE)

@@ -6,6 +6,7 @@
 | device.enable, device.disable | device | device, state, reason, durable, problem |
 | device.identify | device | device |
 | device.set | device, settings: an object | device, settings |
+| pause, resume | | see `device_pauses` |
 """
 
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from drivers.api import Adjustable, Clock, Identifiable, Log
 from drivers.errors import DriverError, SettingError
 from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
 from stratum_client.device_control import DeviceControl
+from stratum_client.device_pauses import DevicePauses
 from stratum_client.fleet import Fleet
 from stratum_client.supervise import SupervisedDevice
 
@@ -23,7 +25,7 @@ class DeviceOrders:
 
     def __init__(self, fleet: Fleet, control: DeviceControl, *, clock: Clock, log: Log) -> None:
         self._fleet = fleet
-        self._control = control
+        self._pauses = DevicePauses(control, clock=clock)
         self._clock = clock
         self._log = log
 
@@ -36,6 +38,7 @@ class DeviceOrders:
             "device.disable": lambda order: self._switched(order, run=False),
             "device.identify": self._identified,
             "device.set": self._adjusted,
+            **self._pauses.handlers,
         }
 
     def listed(self, _order: Order) -> Mapping[str, object]:
@@ -52,7 +55,7 @@ class DeviceOrders:
             "port": port.name if port else None,
             "way": stats.details.get("way"),
             "serial": port.serial if port else "",
-            "enabled": not self._control.is_disabled(device.name),
+            "enabled": not self._pauses.is_disabled(device.name),
             "state": str(stats.state),
             "reason": stats.reason,
             "claimed_hashrate": stats.claimed_hashrate,
@@ -67,7 +70,7 @@ class DeviceOrders:
     async def _switched(self, order: Order, *, run: bool) -> Reply:
         device = self._named(order)
         self._log.info("device.ordered", device=device.name, run=run, by=order.by)
-        switch = self._control.enable if run else self._control.disable
+        switch = self._pauses.enable if run else self._pauses.disable
         problem = await switch(order, device.name)
         if run:
             device.retry_at_once()

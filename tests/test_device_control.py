@@ -20,6 +20,7 @@ from stratum_client.control.claims_file import claims_in
 from stratum_client.control.governor import CALM, REST
 from stratum_client.device_control import DEAL_AGAIN, FILE_NAME, DeviceControl
 from stratum_client.device_facts import FAILING_AFTER
+from stratum_client.device_pauses import DevicePauses
 from stratum_client.miner import Miner
 from stratum_client.state_file import StateFile
 from stratum_client.supervise import SupervisedDevice
@@ -89,11 +90,12 @@ class Bench:
             clock=self.clock,
             log=self.log,
         )
+        self.pauses = DevicePauses(self.control, clock=self.clock)
         for one in self.devices:
             one.apply(self.control.setpoint(one.name))
 
     async def ask(self, what: str, **fields: object) -> Any:
-        reply = self.control.handlers[what](Order(fields=fields, by="user miner"))
+        reply = self.pauses.handlers[what](Order(fields=fields, by="user miner"))
         assert not isinstance(reply, dict)
         return await reply  # type: ignore[misc]  # seen above
 
@@ -243,14 +245,14 @@ async def test_one_device_is_paused_and_resumed_by_its_name() -> None:
 
 async def test_a_disabled_device_rests_through_a_resume(tmp_path: Path) -> None:
     bench, order = Bench(tmp_path), Order(fields={}, by="user miner")
-    await bench.control.disable(order, "cpu")
+    await bench.pauses.disable(order, "cpu")
     await bench.ask("pause")
 
     result = await bench.ask("resume")
 
     assert bench.running() == ["gamma"] == Bench(tmp_path).running()
     assert [row["reason"][:22] for row in result["devices"]] == ["disabled by user miner", ""]
-    assert await bench.control.enable(order, "cpu") == ""
+    assert await bench.pauses.enable(order, "cpu") == ""
     assert bench.running() == ["cpu", "gamma"]
 
 

@@ -22,6 +22,7 @@ from stratum_client.control.modes import FULL, REST, parse_mode
 from stratum_client.control.window_claims import window_claims
 from stratum_client.daemon import Daemon
 from stratum_client.device_control import FILE_NAME, DeviceControl
+from stratum_client.device_pauses import DevicePauses
 from stratum_client.emulated_pool.server import EmulatedPool
 from stratum_client.emulated_pool.settings import PoolSettings
 from stratum_client.errors import ConfigError
@@ -241,7 +242,9 @@ async def test_other_windows_hold_at_once_and_a_pause_beside_them(tmp_path: Path
 
 async def test_windows_are_not_written_down(tmp_path: Path) -> None:
     bench = Bench(folder=tmp_path)
-    reply: Any = bench.control.handlers["pause"](Order(fields={}, by="user miner"))
+    reply: Any = DevicePauses(bench.control, clock=bench.clock).handlers["pause"](
+        Order(fields={}, by="user miner")
+    )
     await reply
 
     saved = claims_in((tmp_path / FILE_NAME).read_bytes())
