@@ -104,4 +104,6 @@ def figures(rig: CurtailedRig) -> str:
     watts = max(one.watts for one in rig.obeyed)
     rise, rest = rig.steepest / LOOK_EVERY, rig.shortest_rest
     rows.append(f"at most {watts:.0f} W at rest, for {rest:.2f} s at least; rise {rise:.0f} W/s")
+    late = [float(str(told["seconds"])) for told in rig.log.named("loop.late")]
+    rows.append(f"the loop was late {len(late)} times, at most {max(late, default=0.0):.2f} s")
     return "\n".join(["", *rows])
