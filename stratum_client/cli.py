@@ -7,6 +7,7 @@ at once by a second signal.
 """
 
 import argparse
+import errno
 import importlib
 import os
 import sys
@@ -20,6 +21,8 @@ from stratum_client.errors import ConfigError
 from stratum_client.help_text import ParagraphFormatter
 
 EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+_UNWRITABLE = (errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 VERBS = {
     "run": "mine at a pool until stopped",
@@ -69,15 +72,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return EXIT_USAGE
     try:
-        return int(module.run(options))
+        exit_code = int(module.run(options))
+        sys.stdout.flush()
     except ConfigError as error:
         return _complain(parser.prog, str(error), EXIT_USAGE)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read our output has gone (`stratum-client ... | head`): nothing more to say.
+    except OSError as error:
+        if error.errno not in _UNWRITABLE or error.filename is not None:
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if error.errno != errno.EPIPE:  # else whoever read it has gone, as `head` does
+            _complain(parser.prog, f"the output cannot be written: {error.strerror}", EXIT_FAILED)
         return EXIT_FAILED
+    return exit_code
 
 
 def _parser_for(verb: str) -> tuple[argparse.ArgumentParser, ModuleType | None]:

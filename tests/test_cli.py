@@ -67,6 +67,23 @@ def test_what_is_not_understood_is_named_without_a_page_of_usage(
     assert "usage:" not in err
 
 
+@pytest.mark.parametrize("words", [("config", "explain"), ("doctor",)])
+def test_output_to_a_full_disk_is_an_error_in_words(words: tuple[str, ...], tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "stratum_client", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "SC_STATE_DIR": str(tmp_path)},
+        )
+
+    assert done.returncode == 1
+    assert "the output cannot be written: No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_run_without_a_pool_says_what_to_give(tmp_path: Path) -> None:
     code, out, err = said("run", folder=tmp_path)
 
