@@ -13,11 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from stratum_client.config import Config, PoolConfig
+from stratum_client.config import Config
 from stratum_client.config_checks import checked
 from stratum_client.config_effects import without_effect
 from stratum_client.config_environment import overrides_in, put_into, strays_among
 from stratum_client.config_fragments import FOLDER, Fragment, Joined
+from stratum_client.config_paths import with_paths_in
 from stratum_client.config_reader import Origins, SettingsReader
 from stratum_client.config_secrets import Secrets
 from stratum_client.errors import ConfigError
@@ -126,21 +127,8 @@ def read_config(
     draft = draft_of(data, name=name, environ=environ, fragments=fragments)
     secrets = Secrets(environ, directory)
     config = config_of(draft.document, draft.origins, secrets)
-    if config.state_dir:
-        config = replace(config, state_dir=directory / config.state_dir)
-    pools = tuple(_with_ca_file_in(directory, pool) for pool in config.pools)
-    calendars = tuple(replace(one, file=directory / one.file) for one in config.calendars)
     warnings = (*draft.warnings, *secrets.warnings, *warnings_on(config, draft.origins))
-    mqtt = config.mqtt
-    if mqtt.ca_file:
-        mqtt = replace(mqtt, ca_file=directory / mqtt.ca_file)
-    curtail = config.curtail
-    if curtail.contact:
-        contact = replace(curtail.contact, file=directory / curtail.contact.file)
-        curtail = replace(curtail, contact=contact)
-    return replace(
-        config, pools=pools, calendars=calendars, mqtt=mqtt, curtail=curtail, warnings=warnings
-    )
+    return replace(with_paths_in(config, directory), warnings=warnings)
 
 
 def warnings_on(config: Config, origins: Origins) -> tuple[str, ...]:
@@ -166,12 +154,6 @@ def config_of(document: dict[str, object], origins: Origins, secrets: Secrets) -
     """Return ``document`` as settings, checked; raise ConfigError."""
     _hand_down(document)
     return checked(SettingsReader(origins, secrets).read(Config, document), origins)
-
-
-def _with_ca_file_in(directory: Path, pool: PoolConfig) -> PoolConfig:
-    if pool.tls is None or pool.tls.ca_file is None:
-        return pool
-    return replace(pool, tls=replace(pool.tls, ca_file=directory / pool.tls.ca_file))
 
 
 def _hand_down(document: dict[str, object]) -> None:

@@ -16,8 +16,9 @@ from stratum_client.config import Config, DeviceConfig
 from stratum_client.config_file import Draft, config_of, draft_of, warnings_on
 from stratum_client.config_fragments import Fragment
 from stratum_client.config_needs import missing
+from stratum_client.config_paths import files_in, with_paths_in
 from stratum_client.config_secrets import Secrets
-from stratum_client.doctor_facts import import_problem, pip_command
+from stratum_client.doctor_facts import file_problem, import_problem, pip_command
 from stratum_client.errors import ConfigError
 from stratum_client.fleet import Fleet
 from stratum_client.miner import Miner
@@ -69,10 +70,12 @@ def findings_in(
     directory: Path,
     fragments: Sequence[Fragment] = (),
     import_problem: Callable[[str], str] = import_problem,
+    file_problem: Callable[[Path], str] = file_problem,
 ) -> Findings:
     """Return what is wrong with ``data``, the content of a file called ``name``.
 
-    ``import_problem`` returns why a module cannot be imported, empty if it can.
+    ``import_problem`` returns why a module cannot be imported, ``file_problem`` why a file cannot
+    be read; empty if it can.
     """
     try:
         draft = draft_of(data, name=name, environ=environ, fragments=fragments)
@@ -83,10 +86,16 @@ def findings_in(
         errors += [text for device in config.devices if (text := _device_error(device, draft))]
     warnings = [*draft.warnings, *secrets.warnings]
     if config:
+        placed, place = with_paths_in(config, directory), draft.origins.error
         warnings += warnings_on(config, draft.origins)
+        warnings += [
+            str(place(path, f"{file} {problem}"))
+            for path, file in files_in(placed)
+            if (problem := file_problem(file))
+        ]
         for need in missing(config, import_problem):
-            problem = draft.origins.error(need.path, need.problem(pip_command()))
-            (errors if need.is_hard else warnings).append(str(problem))
+            told = errors if need.is_hard else warnings
+            told.append(str(place(need.path, need.problem(pip_command()))))
     errors.sort(key=_line_of)
     if not draft.document.get("pool"):
         warnings.append(f"{name}: there is no [[pool]]: `run` then needs --pool and --user")

@@ -105,6 +105,15 @@ def import_problem(module: str) -> str:
     return ""
 
 
+def file_problem(path: Path) -> str:
+    """Return why a file cannot be read; empty if it can."""
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        return f"cannot be read: {error.strerror or error}"
+    return ""
+
+
 def printable_error(module: str, error: Exception) -> str:
     """Return what is wrong with a library."""
     if isinstance(error, ModuleNotFoundError):

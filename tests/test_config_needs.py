@@ -30,6 +30,7 @@ def found_in(text: str, *modules: str) -> Findings:
         environ={},
         directory=Path(),
         import_problem=without(*modules),
+        file_problem=lambda _: "",
     )
 
 
@@ -187,3 +188,34 @@ def test_each_error_of_site_settings_is_told_once_and_hides_no_other() -> None:
         "15 calendar[1]",
         "18 tariff[1].price",
     ]
+
+
+FILES = """
+[curtail]
+contact = { file = "contact" }
+[energy]
+key_file = "/etc/energy.key"
+[price]
+source = "file"
+file = "prices.csv"
+stop_above = 1
+"""
+
+
+def test_files_are_looked_for_beside_the_configuration_and_missing_ones_warned_of(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "contact").write_text("0")
+    data = (POOL + FILES).encode()
+    config = read_config(data, name="c.toml", environ={}, directory=tmp_path)
+    found = findings_in(data, name="c.toml", environ={}, directory=tmp_path)
+
+    assert config.price.file == tmp_path / "prices.csv"
+    assert config.energy.key_file == Path("/etc/energy.key")
+    assert config.curtail.contact
+    assert config.curtail.contact.file == tmp_path / "contact"
+    assert found.errors == ()
+    assert found.warnings == (
+        "c.toml:8: energy.key_file: /etc/energy.key cannot be read: No such file or directory",
+        f"c.toml:11: price.file: {tmp_path}/prices.csv cannot be read: No such file or directory",
+    )
