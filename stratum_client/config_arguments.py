@@ -9,10 +9,12 @@ from stratum_client.config import Config, DeviceConfig
 from stratum_client.config_checks import default_device_name, distinct
 from stratum_client.config_environment import Override, overrides_in, put_into
 from stratum_client.config_file import config_of
+from stratum_client.config_power import WATTS
 from stratum_client.config_reader import Origins
 from stratum_client.config_secrets import Secrets
+from stratum_client.config_thermal import DEGREES
 from stratum_client.errors import ConfigError
-from stratum_client.setting_kinds import NAME, printable, scalar_of
+from stratum_client.setting_kinds import NAME, Kind, printable, problem_with, read_value, scalar_of
 from stratum_client.toml_lines import KeyPath
 
 _DRIVER = "[a-z0-9][a-z0-9._-]*(:[a-z0-9][a-z0-9._-]*)?"
@@ -68,8 +70,8 @@ def with_arguments(
 def parse_device(text: str) -> DeviceConfig:
     """Return the device written as ``NAME[@PORT][,key=value...]``; raise ConfigError.
 
-    ``name=`` names the device; the other keys are settings of its driver, read as TOML would read
-    them: numbers, ``true`` and ``false``, else text, which may stand in double quotes.
+    ``name=`` names the device, ``max_temp=`` and ``limit=`` are as in the file; the other keys are
+    settings of its driver, read as TOML would read them: numbers, ``true`` and ``false``, else text, which may stand in double quotes.
     """
     head, *settings = text.split(",")
     driver, at, port = head.partition("@")
@@ -84,7 +86,24 @@ def parse_device(text: str) -> DeviceConfig:
         named = str(NAME.read(str(name))) if name != "" else ""
     except ValueError as error:
         raise _device_error(text, f"name: expected {NAME.allowed}") from error
-    return DeviceConfig(name=named, driver=driver, port=port, settings=values)
+    max_temp = _own(text, "max_temp", DEGREES, values)
+    limit = _own(text, "limit", WATTS, values)
+    return DeviceConfig(
+        name=named, driver=driver, port=port, settings=values, max_temp=max_temp, limit=limit
+    )
+
+
+def _own(text: str, key: str, kind: Kind, values: dict[str, object]) -> float | None:
+    """Take a setting of the device that is not its driver's out of ``values``; None without."""
+    if key not in values:
+        return None
+    value = values.pop(key)
+    try:
+        read = read_value(kind, value)
+    except ValueError as error:
+        raise _device_error(text, f"{key}: {problem_with(value, kind, error)}") from error
+    assert isinstance(read, int | float)
+    return read
 
 
 def _settings_of(text: str, pairs: list[str]) -> dict[str, object]:

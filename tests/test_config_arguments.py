@@ -176,6 +176,12 @@ def test_the_arguments_of_a_pool_do_not_show_their_password() -> None:
             ),
         ),
         (
+            "emulated:compac-a2,max_temp=70,limit=0.05kW,frequency=400",
+            DeviceConfig(
+                driver="emulated:compac-a2", max_temp=70, limit=50.0, settings={"frequency": 400}
+            ),
+        ),
+        (
             'cpu, a = "12" ,b=-1,c=1.5,d=,e=x=y,f=99999999999999999999',
             DeviceConfig(
                 driver="cpu",
@@ -203,6 +209,8 @@ def test_a_device_is_read_from_one_word(text: str, device: DeviceConfig) -> None
         ("cpu,Threads=4", '"Threads=4" is not of the form key=value'),
         ("cpu,threads=4,threads=5", "threads is given twice"),
         ("cpu,name=a,name=b", "name is given twice"),
+        ("cpu,max_temp=hot", "max_temp: expected a number from 20 to 120"),
+        ("cpu,limit=50", "limit: expected a power with its unit"),
         ("cpu,name=" + "a" * 65, "name: expected a text of 1 to 64"),
     ],
 )

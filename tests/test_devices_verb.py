@@ -317,6 +317,10 @@ def test_a_board_is_switched_off_without_a_daemon_and_a_missing_one_is_a_failure
         place = "+".join(ports_of(board, 2))
 
         words = ("--device", f"bitaxe-gamma@{place},name=here", "--device", "cpu")
+        code, out, err = said("safe-off", *words, "--dry-run", folder=tmp_path)
+        meant = ("here", "cpu")
+        told = "".join(f"{name}: would be switched off, if its driver can\n" for name in meant)
+        assert (code, out, err) == (0, f"{told}nothing was done\n", "")
         code, out, err = said("safe-off", *words, folder=tmp_path)
         assert code == 0, err
         assert f"here at {place}: off: " in out

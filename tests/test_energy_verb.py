@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import UTC
 from decimal import Decimal
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from stratum_client.cli import main
 from stratum_client.control.energy import EnergyMeter, Look
+from stratum_client.control.energy_book import checkpoint_of
 from stratum_client.control.energy_records import EnergySum, record_of
 from stratum_client.control.io.energy_ledger import FOLDER, ledger_files
 from stratum_client.control.io.signing_key import KEY_NAME, PUBLIC_NAME, read_key
@@ -115,7 +117,29 @@ def test_who_asks_too_early_is_told_when_there_will_be_something(
     code, out, _ = said(capsys, "energy", "report", "--days", "1")
 
     assert code == 0
-    assert "a running daemon writes every five minutes" in out
+    assert "a running daemon notes what it takes every ten seconds" in out
+
+
+def test_what_goes_on_is_reported_before_it_is_written_and_never_twice(
+    state: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ("energy", "report", "--month", "2025-11")
+    before = read(capsys, *words)["total"]
+    exported = said(capsys, "energy", "export", "--csv")[1]
+    *_, last = records(PRICED, START, 2 * HOUR)
+    going_on = replace(last, run="another", number=1)
+    (state / FOLDER / "open.json").write_bytes(checkpoint_of(going_on))
+
+    after = read(capsys, *words)["total"]
+    assert after["kwh"] == pytest.approx(before["kwh"] + float(last.rig.total) / 1000)
+    assert after["shares"] == before["shares"] + last.rig.shares
+    assert said(capsys, "energy", "export", "--csv")[1] == exported, "it has what is written"
+    assert read(capsys, "profit", "--days", "30")["rig"]["watts"] is not None
+
+    (state / FOLDER / "open.json").write_bytes(checkpoint_of(last))
+    assert read(capsys, *words)["total"] == before, "it is in the ledger by now"
+    (state / FOLDER / "open.json").write_bytes(b"torn")
+    assert read(capsys, *words)["total"] == before
 
 
 def test_all_intervals_are_exported_exactly(

@@ -88,6 +88,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     off.add_argument(
         "--force", action="store_true", help="even while a daemon runs, which may switch them on"
     )
+    off.add_argument("--dry-run", action="store_true", help="only say which boards are meant")
     off.set_defaults(action=_safe_off)
 
 
@@ -166,6 +167,8 @@ def _words(options: argparse.Namespace) -> str:
 def _safe_off(options: argparse.Namespace) -> int:
     config = _config(options, boards_first=True)
     configure_logging(LogConfig(), stream=sys.stderr, secrets=config.secrets)
+    if options.dry_run:
+        return _tell_boards(config)
     if options.force:
         return _switch_off(config)
     try:
@@ -178,6 +181,14 @@ def _safe_off(options: argparse.Namespace) -> int:
     except StateDirInUseError as error:
         complain(f"{error}; or --force, but the daemon may switch the boards on again")
         return EXIT_FAILED
+
+
+def _tell_boards(config: Config) -> int:
+    devices = config.devices or distinct(taken(verdicts()), default_device_name)
+    for device in devices:
+        tell(f"{device.name}: would be switched off, if its driver can")
+    tell("nothing was done")
+    return EXIT_OK
 
 
 def _switch_off(config: Config) -> int:

@@ -17,7 +17,13 @@ from stratum_client.config_file import find_config, load_config
 from stratum_client.control.energy_records import EnergySum, IntervalRecord
 from stratum_client.control.energy_report import by_day, report_lines, together
 from stratum_client.control.energy_verify import Verdict
-from stratum_client.control.io.energy_ledger import FOLDER, intervals_in, ledger_files, verify
+from stratum_client.control.io.energy_ledger import (
+    FOLDER,
+    intervals_in,
+    intervals_so_far,
+    ledger_files,
+    verify,
+)
 from stratum_client.control.io.signing_key import (
     KEY_NAME,
     SigningError,
@@ -118,7 +124,7 @@ def run(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     config = _config_if_readable(options)
     damaged: list[str] = []
-    records = list(_chosen(options, config, damaged))
+    records = list(_chosen(options, config, damaged, so_far=True))
     grams = config.energy.carbon if config else None
     carbon = None if grams is None else Decimal(str(grams))
     days = by_day(records)
@@ -135,10 +141,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 _NOTHING = "nothing is recorded of this time"
-_NOT_YET = (
-    "; a running daemon writes every five minutes, and `stratum-client status` shows what is not"
-    " written yet"
-)
+_NOT_YET = "; a running daemon notes what it takes every ten seconds, where watts are known"
 
 _COLUMNS = (
     *("day", "start", "end", "ended", "device", "measured_wh", "modelled_wh", "metered_seconds"),
@@ -171,17 +174,20 @@ def _cells(one: EnergySum) -> tuple[object, ...]:
     return (measured, one.modelled, one.metered, one.unmetered, one.terahashes, one.shares)
 
 
-def _all(options: argparse.Namespace, damaged: list[str]) -> Iterator[IntervalRecord]:
+def _all(
+    options: argparse.Namespace, damaged: list[str], *, so_far: bool = False
+) -> Iterator[IntervalRecord]:
     folder = state_dir_of(options) / FOLDER
     if not ledger_files(folder):
         raise FileNotFoundError(folder)
-    return intervals_in(folder, damaged=damaged.append)
+    read = intervals_so_far if so_far else intervals_in
+    return read(folder, damaged=damaged.append)
 
 
 def _chosen(
-    options: argparse.Namespace, config: Config | None, damaged: list[str]
+    options: argparse.Namespace, config: Config | None, damaged: list[str], *, so_far: bool = False
 ) -> Iterator[IntervalRecord]:
-    """Yield the intervals of the days that were asked for."""
+    """Yield the intervals of the days that were asked for, with ``so_far`` what goes on too."""
     if options.day:
         first, last = options.day, options.day
     elif options.month:
@@ -191,7 +197,8 @@ def _chosen(
         zone = ZoneInfo((config or Config()).rig.timezone)
         last = shown_at(SystemClock().wall(), zone).date()
         first = last - timedelta(days=(options.days or 7) - 1)
-    return (record for record in _all(options, damaged) if first <= record.day <= last)
+    records = _all(options, damaged, so_far=so_far)
+    return (record for record in records if first <= record.day <= last)
 
 
 def _config_if_readable(options: argparse.Namespace) -> Config | None:

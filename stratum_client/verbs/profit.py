@@ -15,7 +15,7 @@ from stratum_client.clock import SystemClock
 from stratum_client.config_file import find_config, load_config
 from stratum_client.control.energy_records import IntervalRecord
 from stratum_client.control.energy_report import Report, table, together
-from stratum_client.control.io.energy_ledger import FOLDER, intervals_in
+from stratum_client.control.io.energy_ledger import FOLDER, intervals_so_far
 from stratum_client.control.local_time import SECONDS
 from stratum_client.control.profit import Profit
 from stratum_client.control.schedule import Change, Schedule
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     if lately is None:
         complain(
             f"stratum-client profit: no energy is recorded in {folder}: a running daemon writes"
-            " every five minutes, where watts are known (docs/power.md)"
+            " every ten seconds, where watts are known (docs/power.md)"
         )
         return EXIT_FAILED
     mean = mean_price(tariff_of(config), written, now)
@@ -102,7 +102,7 @@ def _lately(folder: Path, days: int, schedule: Schedule | None) -> Report | None
     """
     is_open = _Openings(schedule)
     newest, running = deque[IntervalRecord](), deque[IntervalRecord]()
-    for record in intervals_in(folder):
+    for record in intervals_so_far(folder):
         _keep(newest, record, days)
         if is_open.at(record.start.timestamp()):
             _keep(running, record, days)

@@ -82,6 +82,32 @@ def intervals_in(
                     damaged(f"{path.name} line {number}")
 
 
+def intervals_so_far(
+    folder: Path, *, damaged: Callable[[str], object] = lambda _place: None
+) -> Iterator[IntervalRecord]:
+    """Yield as `intervals_in`, and last the interval that goes on, as it was some seconds ago."""
+    going_on = open_interval(folder)  # before the lines: a daemon may write it meanwhile
+    written = False
+    for record in intervals_in(folder, damaged=damaged):
+        written |= going_on is not None and _is_same(record, going_on)
+        yield record
+    if going_on and not written:
+        yield going_on
+
+
+def open_interval(folder: Path) -> IntervalRecord | None:
+    """Return the interval that a daemon has put aside, None without one; raise OSError."""
+    line = line_in((_read(folder / OPEN_NAME) or b"").removesuffix(b"\n"))
+    try:
+        return interval_in(line.fields) if line else None
+    except RecordError:
+        return None
+
+
+def _is_same(one: IntervalRecord, other: IntervalRecord) -> bool:
+    return (one.run, one.number) == (other.run, other.number)
+
+
 def verify(path: Path, *, check: CheckSignature | None, key: str = "", noted: str = "") -> Verdict:
     """Return what is to be said of a ledger's folder, or of one of its files; raise OSError."""
     whole = path.is_dir()
@@ -184,11 +210,7 @@ class EnergyLedger:
 
     def _recovered(self) -> IntervalRecord | None:
         """Return the interval that was open when the last daemon was killed."""
-        line = line_in((_read(self._folder / OPEN_NAME) or b"").removesuffix(b"\n"))
-        try:
-            record = interval_in(line.fields) if line else None
-        except RecordError:
-            return None
+        record = open_interval(self._folder)
         if record and record.number <= self.book.last_number.get(record.run, 0):
             return None  # it was written before the kill
         return record
