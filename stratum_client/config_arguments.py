@@ -70,8 +70,9 @@ def with_arguments(
 def parse_device(text: str) -> DeviceConfig:
     """Return the device written as ``NAME[@PORT][,key=value...]``; raise ConfigError.
 
-    ``name=`` names the device, ``max_temp=`` and ``limit=`` are as in the file; the other keys are
-    settings of its driver, read as TOML would read them: numbers, ``true`` and ``false``, else text, which may stand in double quotes.
+    ``name=`` names the device, ``max_temp=`` and ``limit=`` are as in the file. All else is for
+    its driver, read as TOML would read it: numbers, ``true`` and ``false``, else text, which may
+    stand in double quotes.
     """
     head, *settings = text.split(",")
     driver, at, port = head.partition("@")
