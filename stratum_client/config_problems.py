@@ -7,7 +7,7 @@ again; so what is told is what reading tells, with its lines.
 import copy
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
 
@@ -22,6 +22,7 @@ from stratum_client.doctor_facts import file_problem, import_problem, pip_comman
 from stratum_client.errors import ConfigError
 from stratum_client.fleet import Fleet
 from stratum_client.miner import Miner
+from stratum_client.schedule_source import schedule_of
 from stratum_client.toml_lines import KeyPath, lines_of
 
 MOST = 100
@@ -82,26 +83,37 @@ def findings_in(
     except ConfigError as error:
         return Findings(errors=(str(error),))
     errors, config, secrets = _errors_of(draft, environ, directory)
-    if config:
-        errors += [text for device in config.devices if (text := _device_error(device, draft))]
     warnings = [*draft.warnings, *secrets.warnings]
     if config:
-        placed, place = with_paths_in(config, directory), draft.origins.error
+        errors += [text for device in config.devices if (text := _device_error(device, draft))]
         warnings += warnings_on(config, draft.origins)
-        warnings += [
-            str(place(path, f"{file} {problem}"))
-            for path, file in files_in(placed)
-            if (problem := file_problem(file))
-        ]
-        for need in missing(config, import_problem):
+        placed, place = with_paths_in(config, directory), draft.origins.error
+        lacking = tuple(missing(config, import_problem))
+        for need in lacking:
             told = errors if need.is_hard else warnings
             told.append(str(place(need.path, need.problem(pip_command()))))
+        for path, file in files_in(placed):
+            if path[0] != "calendar" and (problem := file_problem(file)):
+                warnings.append(str(place(path, f"{file} {problem}")))
+        if not {need.extra for need in lacking} & {"calendar"}:
+            errors += _calendar_errors(placed, draft)
     errors.sort(key=_line_of)
     if not draft.document.get("pool"):
         warnings.append(f"{name}: there is no [[pool]]: `run` then needs --pool and --user")
-    return Findings(
-        errors=tuple(errors), warnings=tuple(warnings), config=None if errors else config
-    )
+    usable = None if errors else config
+    return Findings(errors=tuple(errors), warnings=tuple(warnings), config=usable)
+
+
+def _calendar_errors(config: Config, draft: Draft) -> list[str]:
+    """Return why a calendar cannot be read, each of which keeps `run` from starting."""
+    errors = []
+    for index, calendar in enumerate(config.calendars):
+        try:
+            schedule_of(replace(config, calendars=(calendar,)), now=SystemClock().wall())
+        except ConfigError as error:
+            problem = error.problem.partition(": ")[2]
+            errors.append(str(draft.origins.error(("calendar", index, "file"), problem)))
+    return errors
 
 
 def _errors_of(

@@ -23,12 +23,12 @@ def without(*modules: str) -> Callable[[str], str]:
     return lambda module: "not installed" if module in modules else ""
 
 
-def found_in(text: str, *modules: str) -> Findings:
+def found_in(text: str, *modules: str, directory: Path = Path()) -> Findings:
     return findings_in(
         (POOL + text).encode(),
         name="c.toml",
         environ={},
-        directory=Path(),
+        directory=directory,
         import_problem=without(*modules),
         file_problem=lambda _: "",
     )
@@ -59,9 +59,11 @@ def found_in(text: str, *modules: str) -> Findings:
     ],
 )
 def test_a_missing_extra_is_named_with_the_setting_and_the_command(
-    text: str, module: str, place: str, extra: str, is_error: bool
+    text: str, module: str, place: str, extra: str, is_error: bool, tmp_path: Path
 ) -> None:
-    there, gone = found_in(text), found_in(text, module)
+    (tmp_path / "a.ics").write_bytes(b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nEND:VCALENDAR\r\n")
+    there = found_in(text, directory=tmp_path)
+    gone = found_in(text, module, directory=tmp_path)
 
     assert (there.errors, there.warnings) == ((), ())
     [said] = gone.errors if is_error else gone.warnings
@@ -200,6 +202,17 @@ source = "file"
 file = "prices.csv"
 stop_above = 1
 """
+
+
+def test_a_calendar_that_keeps_run_from_starting_is_an_error(tmp_path: Path) -> None:
+    text = '[[calendar]]\nfile = "a.ics"\nmode = "idle"\n'
+    (absent,) = found_in(text, directory=tmp_path).errors
+    (tmp_path / "a.ics").write_text("junk")
+    (junk,) = found_in(text, directory=tmp_path).errors
+
+    assert absent.startswith(f"c.toml:5: calendar[1].file: {tmp_path}/a.ics")
+    assert "No such file" in absent
+    assert junk.startswith(f"c.toml:5: calendar[1].file: {tmp_path}/a.ics")
 
 
 def test_files_are_looked_for_beside_the_configuration_and_missing_ones_warned_of(
