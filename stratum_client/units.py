@@ -67,6 +67,11 @@ def duration(seconds: float) -> str:
     return f"{days}d{whole // 3600 % 24}h" if days < 3650 else f"{scaled(days / 365)} years"
 
 
+def plain(value: float) -> str:
+    """Return a number with four digits, a large one whole: ``0.2041``, ``15.02``, ``8043120``."""
+    return f"{value:.0f}" if abs(value) >= 9999.5 else f"{value:.4g}"
+
+
 def counted(count: int, one: str, many: str = "") -> str:
     """Return a number of things: ``1 share``, ``2 shares``."""
     return f"{count} {one if count == 1 else many or f'{one}s'}"

@@ -29,7 +29,7 @@ from stratum_client.status_text import (
     status_fields,
     status_lines,
 )
-from stratum_client.units import counted, duration, scaled
+from stratum_client.units import counted, duration, plain, scaled
 
 NUMBERS = st.floats(min_value=0, max_value=1e30, allow_nan=False)
 MAYBE = st.none() | NUMBERS
@@ -152,6 +152,16 @@ def test_rates_have_three_digits_and_a_prefix(value: float, text: str) -> None:
 )
 def test_times_have_their_two_largest_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.20414, "0.2041"), (15.0249, "15.02"), (9999.4, "9999"), (8.04312e6, "8043120")],
+)
+def test_numbers_of_tables_have_four_digits_and_no_exponent_when_large(
+    value: float, text: str
+) -> None:
+    assert plain(value) == text
 
 
 def test_things_are_counted_in_their_number() -> None:

@@ -11,6 +11,7 @@ from stratum_client.control.energy_records import (
     IntervalRecord,
 )
 from stratum_client.control.tariff import ZERO
+from stratum_client.units import plain
 
 _KILO = Decimal(1000)
 
@@ -139,7 +140,7 @@ def _cells(one: EnergySum) -> tuple[str, ...]:
         f"{one.total / _KILO:.3f}",
         f"{share:.0%}" if one.total else "-",
         f"{one.unmetered / 3600:.2f} h" if one.unmetered else "-",
-        f"{efficiency:.4g}{unsure}" if efficiency is not None else "-",
+        f"{plain(float(efficiency))}{unsure}" if efficiency is not None else "-",
     )
 
 

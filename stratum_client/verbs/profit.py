@@ -22,6 +22,7 @@ from stratum_client.control.schedule import Change, Schedule
 from stratum_client.control.tariff import MeanPrice, Rate, mean_price
 from stratum_client.energy_desk import tariff_of
 from stratum_client.schedule_source import schedule_of
+from stratum_client.units import plain
 from stratum_client.verbs.asking import (
     EXIT_FAILED,
     EXIT_OK,
@@ -189,7 +190,7 @@ def _cells(row: Profit) -> Sequence[str]:
 
 
 def _shown(value: Decimal | None) -> str:
-    return "-" if value is None else f"{float(value):.4g}"
+    return "-" if value is None else plain(float(value))
 
 
 def _money(text: str) -> Decimal:
