@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar, runtime_checkable
 
 from drivers.api import Context
-from drivers.bm13xx.ports import Ports
 from drivers.errors import DriverError, TransportLostError
 from drivers.peripherals.control_channel import REPLY_TIMEOUT
 from drivers.peripherals.errors import ControlOutOfStepError, RequestAbandonedError
 from drivers.transports.base import OnLost
+from drivers.transports.ports import Ports
 
 FINISH_WITHIN = 1.5
 """Seconds for the second part of a safe end; the whole daemon has three."""

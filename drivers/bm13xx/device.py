@@ -14,7 +14,7 @@ from drivers.bm13xx.chain_report import chain_details, degradation
 from drivers.bm13xx.chip import ChipSpec
 from drivers.bm13xx.counters import ChipReport
 from drivers.bm13xx.mining import Mining
-from drivers.bm13xx.ports import DATA, Ports
+from drivers.bm13xx.ports import DATA
 from drivers.bm13xx.recovery import ChainSilentError, Stage
 from drivers.bm13xx.settings import ChainSettings, LiveSettings
 from drivers.bm13xx.speed import Speed
@@ -27,6 +27,7 @@ from drivers.hashing.kernels import midstate
 from drivers.low_yield import Step, YieldWatch
 from drivers.supply_watch import SupplyWatch
 from drivers.transports.failure import Failure
+from drivers.transports.ports import Ports
 from drivers.transports.side_tasks import beside
 
 LOOK_EVERY = 1.0

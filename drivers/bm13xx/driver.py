@@ -16,7 +16,7 @@ from drivers.bm13xx.controls import Controls, ControlsRequest
 from drivers.bm13xx.device import Bm13xxDevice
 from drivers.bm13xx.guarded_board import GuardedBoard
 from drivers.bm13xx.guarded_stick import GuardedStickDriver
-from drivers.bm13xx.ports import Ports, SerialPorts
+from drivers.bm13xx.ports import SerialPorts
 from drivers.bm13xx.resting import board_off, stick_off
 from drivers.bm13xx.settings import (
     CHANGEABLE,
@@ -37,6 +37,7 @@ from drivers.errors import SettingError
 from drivers.heat_goals import with_goals
 from drivers.transports.bridge_ports import BridgePort, bridge_port
 from drivers.transports.port_paths import is_place, power_place, tty_paths
+from drivers.transports.ports import Ports
 from drivers.transports.tap import tapped
 
 FAMILY = "bm13xx"

@@ -10,10 +10,10 @@ Source: kanoi/cgminer driver-gekko.c (compac_toggle_reset, enable_gsa1_telem, co
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import cast
 
 from drivers.bm13xx.controls import Controls, ControlsRequest, Readings, all_tried, reading
-from drivers.bm13xx.ports import CONTROL, Ports
+from drivers.bm13xx.ports import CONTROL
 from drivers.errors import BringUpError, DriverError, TransportLostError, TransportTimeoutError
 from drivers.peripherals.errors import PeripheralError, RequestAbandonedError
 from drivers.peripherals.gekko_channel import MicroChannel, MicroCounts
@@ -33,6 +33,7 @@ from drivers.peripherals.gekko_micro import (
     voltage_request,
 )
 from drivers.transports.base import OnLost
+from drivers.transports.bridge_ports import BridgePort
 from drivers.transports.errors import PortOpenError
 from drivers.transports.uart import Uart
 
@@ -62,36 +63,11 @@ _LOOKS = 5
 _DISCHARGE_LOOKS = 2
 
 
-class PinnedPorts(Ports, Protocol):
-    """Ports behind a bridge whose pins can be driven and read; see `BridgePort`."""
-
-    @property
-    def way(self) -> str:
-        """Return by which way bytes travel, for people."""
-        ...
-
-    async def set_pins(self, *, mask: int, levels: int) -> None:
-        """Drive the pins of ``mask``."""
-        ...
-
-    def set_pins_soon(self, *, mask: int, levels: int) -> None:
-        """Drive the pins of ``mask``; never wait, never raise."""
-        ...
-
-    async def read_pins(self) -> int:
-        """Return the level of each pin."""
-        ...
-
-    async def finish(self) -> None:
-        """Return when all is let go of."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GekkoWiring:
     """Whether the micro drives a fan, and whether all power comes by USB.
 
-    Its controls want `PinnedPorts`.
+    Its controls want a `BridgePort`.
     """
 
     has_fan: bool = False
@@ -107,7 +83,7 @@ class GekkoControls:
 
     def __init__(self, wiring: GekkoWiring, request: ControlsRequest) -> None:
         self._wiring = wiring
-        self._ports = cast("PinnedPorts", request.ports)
+        self._ports = cast("BridgePort", request.ports)
         self._log = request.context.log
         self._counts = MicroCounts()
         self._channel: MicroChannel | None = None

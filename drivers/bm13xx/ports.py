@@ -1,7 +1,6 @@
-"""Where a device's ports come from: the operating system, or an emulator in this process."""
+"""The places of a board's ports, and ports that the operating system has."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from drivers.transports.base import OnData, OnLost
 from drivers.transports.serial_port import open_serial_port
@@ -11,26 +10,8 @@ DATA, CONTROL = 0, 1
 """Places of the ports: that of the chips, and that of the board's controller."""
 
 
-class Ports(Protocol):
-    """The ports of one device, which may be opened again and again, each once at a time."""
-
-    def path(self, place: int) -> str:
-        """Return what to call a port."""
-        ...
-
-    async def open(
-        self, place: int, *, on_data: OnData, on_lost: OnLost, baud_rate: int = 115200
-    ) -> Uart:
-        """Open a port; raise PortOpenError, PortBusyError or BaudRateError."""
-        ...
-
-    async def serve(self) -> None:
-        """Do what the other end needs while a port is open; may end before it is cancelled."""
-        ...
-
-
 class SerialPorts:
-    """Ports of the operating system, the data port first."""
+    """`Ports` of the operating system, the data port first."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self._paths = tuple(paths)

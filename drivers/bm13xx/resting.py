@@ -2,11 +2,12 @@
 
 from drivers.bm13xx.controls import Controls, SafeOffError
 from drivers.bm13xx.frames import WriteRegister
-from drivers.bm13xx.ports import DATA, Ports
+from drivers.bm13xx.ports import DATA
 from drivers.bm13xx.stick import PinReset, Stick
 from drivers.errors import DriverError
 from drivers.peripherals.fan_pid import FULL
 from drivers.transports.bridge_ports import BridgePort
+from drivers.transports.ports import Ports
 from drivers.transports.side_tasks import beside
 
 

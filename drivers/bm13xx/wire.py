@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Callable, Iterable
 
 from drivers.bm13xx.bring_up import Action, AwaitSilence, Send, SwitchBaud
-from drivers.bm13xx.ports import DATA, Ports
+from drivers.bm13xx.ports import DATA
 from drivers.transports.base import OnData
 from drivers.transports.errors import BaudRateError
 from drivers.transports.failure import Failure
+from drivers.transports.ports import Ports
 from drivers.transports.uart import Uart
 
 BAUD_SETTLE = 0.01

@@ -18,7 +18,6 @@ from drivers.icarus.detection import division_of, recognize
 from drivers.icarus.exchange import Exchange, silent_engines
 from drivers.icarus.mining import Mining
 from drivers.icarus.model import Model
-from drivers.icarus.ports import Ports
 from drivers.icarus.recovery import DeviceSilentError, Stage
 from drivers.icarus.settings import IcarusSettings, parsed
 from drivers.icarus.speed import Speed, expected_seconds_per_hash
@@ -27,6 +26,7 @@ from drivers.icarus.wire import Wire
 from drivers.low_yield import Step, YieldWatch
 from drivers.supply_watch import SupplyWatch
 from drivers.transports.failure import Failure
+from drivers.transports.ports import PortsByWay
 from drivers.transports.side_tasks import beside
 
 LOOK_EVERY = 1.0
@@ -56,7 +56,7 @@ class IcarusDevice:
         model: Model,
         settings: IcarusSettings,
         context: Context,
-        ports: Ports,
+        ports: PortsByWay,
         supply: SupplyMemory | None = None,
     ) -> None:
         self._model = model

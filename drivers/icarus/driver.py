@@ -11,9 +11,9 @@ from drivers.heat_goals import TRIP, with_goals
 from drivers.icarus.device import IcarusDevice
 from drivers.icarus.model import Model
 from drivers.icarus.models.table import MODELS
-from drivers.icarus.ports import Ports
 from drivers.icarus.settings import parsed
 from drivers.transports.port_paths import power_place
+from drivers.transports.ports import PortsByWay
 from drivers.transports.tap import tapped
 from drivers.transports.ways import SETTING, TTY, port_by_way, wanted_way
 
@@ -46,7 +46,7 @@ class IcarusDriver:
 
     def on_ports(
         self,
-        ports: Ports,
+        ports: PortsByWay,
         settings: Mapping[str, object],
         context: Context,
         supply: SupplyMemory | None = None,

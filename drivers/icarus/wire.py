@@ -2,10 +2,13 @@
 
 import asyncio
 
-from drivers.icarus.ports import DATA, Ports
 from drivers.transports.base import OnData
 from drivers.transports.failure import Failure
+from drivers.transports.ports import Ports
 from drivers.transports.uart import Uart
+
+DATA = 0
+"""The place of the only port."""
 
 LONGEST_SILENCE_WAIT = 2.0
 """A device that is never silent is not waited for longer than this, in seconds."""

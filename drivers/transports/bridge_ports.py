@@ -1,8 +1,8 @@
 """The ports of a device behind a USB bridge, and the bridge's free pins, as drivers want them.
 
 Two ways lead there. Directly, by libusb: bytes and pins through one open device. Or mixed: bytes
-through the kernel's tty, pins by requests that claim nothing. The shape is that of the `Ports` of
-every family whose devices are opened by place: the number of the bridge's UART, nearly always 0.
+through the kernel's tty, pins by requests that claim nothing. A port's place is the number of the
+bridge's UART, nearly always 0.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from drivers.transports.base import OnData, OnLost
 from drivers.transports.bridges.bridge import DTR, RTS
 from drivers.transports.errors import LineControlError, PortOpenError
 from drivers.transports.port_paths import is_place
+from drivers.transports.ports import PortsByWay
 from drivers.transports.serial_port import open_serial_port
 from drivers.transports.uart import Uart
 from drivers.transports.usb_bulk import UsbBulkTransport, open_usb_port
@@ -29,27 +30,8 @@ GIVEN_BACK_WITHIN = 1.5
 _ROOT = Path("/")
 
 
-class BridgePort(Protocol):
+class BridgePort(PortsByWay, Protocol):
     """The ports behind a bridge; `DirectPort` and `TerminalPort` are the two ways to them."""
-
-    @property
-    def way(self) -> str:
-        """Return by which way bytes travel, for people."""
-        ...
-
-    def path(self, place: int) -> str:
-        """Return what to call a port."""
-        ...
-
-    async def open(
-        self, place: int, *, on_data: OnData, on_lost: OnLost, baud_rate: int = 115200
-    ) -> Uart:
-        """Open a port; raise PortOpenError, PortBusyError or BaudRateError."""
-        ...
-
-    async def serve(self) -> None:
-        """Do what the other end needs while a port is open; may end before it is cancelled."""
-        ...
 
     async def set_pins(self, *, mask: int, levels: int) -> None:
         """Drive the free pins of ``mask``, bit n for pin n; no port need be open.

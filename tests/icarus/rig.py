@@ -15,8 +15,8 @@ from drivers.icarus.emulated import EmulatedIcarus
 from drivers.icarus.emulated_models import emulated_model
 from drivers.icarus.emulated_plug import InProcessPort
 from drivers.icarus.emulated_port import search_here
-from drivers.icarus.ports import Ports
 from drivers.peripherals.emulated_faults import NO_FAULTS, Faults
+from drivers.transports.ports import PortsByWay
 from tests.stand_ins import RecordingLog
 from tests.virtual_time import LoopClock
 
@@ -115,7 +115,7 @@ class Rig:
         faults: Faults = NO_FAULTS,
         scale: float = SCALE,
         ticket: float = SCALE / HITS,
-        ports: Ports | None = None,
+        ports: PortsByWay | None = None,
         miner: Miner | None = None,
         **settings: object,
     ) -> None:

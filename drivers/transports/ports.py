@@ -1,24 +1,16 @@
-"""Where a device's port comes from: the operating system, or an emulator in this process.
-
-The shape is that of every family whose devices may have several ports; here there is one.
-"""
+"""The ports of one device as its driver has them, whatever they are: the contract of each kind."""
 
 from typing import Protocol
 
 from drivers.transports.base import OnData, OnLost
 from drivers.transports.uart import Uart
 
-DATA = 0
-"""The place of the only port."""
-
 
 class Ports(Protocol):
-    """The port of one device, which may be opened again and again, each time once."""
+    """The ports of one device, which may be opened again and again, each once at a time.
 
-    @property
-    def way(self) -> str:
-        """Return by which way bytes travel, for people."""
-        ...
+    A port is known by its place: 0 for the data of the chips, which is often the only one.
+    """
 
     def path(self, place: int) -> str:
         """Return what to call a port."""
@@ -32,4 +24,13 @@ class Ports(Protocol):
 
     async def serve(self) -> None:
         """Do what the other end needs while a port is open; may end before it is cancelled."""
+        ...
+
+
+class PortsByWay(Ports, Protocol):
+    """Ports that can be reached by more than one way."""
+
+    @property
+    def way(self) -> str:
+        """Return by which way bytes travel, for people."""
         ...
