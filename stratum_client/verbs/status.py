@@ -5,6 +5,7 @@ import asyncio
 import json
 import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 from stratum_client.api.control_client import NoDaemonError, ask
 from stratum_client.live_view import LiveView
 from stratum_client.verbs.asking import EXIT_OK, add_config_argument, reported, state_dir_of, tell
+from stratum_client.wire import printable
 
 EVERY = 1.0
 """Seconds between two looks with --watch, where no terminal is redrawn."""
@@ -75,7 +77,7 @@ def _lines_or_problem(directory: Path, width: int) -> list[str]:
     try:
         return _lines(ask(directory, "status", width=min(width, WIDEST)))
     except NoDaemonError as error:
-        return [str(error)[:width]]
+        return textwrap.wrap(printable(error, WIDEST), max(width, 1), break_on_hyphens=False)
 
 
 def _lines(result: Mapping[str, object]) -> list[str]:
