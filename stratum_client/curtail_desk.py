@@ -140,7 +140,7 @@ class CurtailDesk:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.contact.run(), name="contact")
             group.create_task(self._signal.run(), name="signal of orders")
-            group.create_task(self._save_again(), name="orders that were not saved")
+            group.create_task(self._save_again(), name="orders that are over or not saved")
             group.create_task(self._await_clock(), name="clock of orders")
             while True:
                 await self._has_received.wait()
@@ -300,10 +300,15 @@ class CurtailDesk:
     async def _save_again(self) -> None:
         while True:
             await asyncio.sleep(AGAIN_AFTER)
-            if not self._awaits_clock:
-                self.book = self.book.in_force(self.clock.wall())
-            if self.store.problem:
+            over = self._over()
+            self.book = self.book.released(over)
+            if over or self.store.problem:
                 await self.store.save()
+
+    def _over(self) -> list[str]:
+        """Return whose orders have expired, but for those that are held as no clock is right."""
+        now, claims = self.clock.wall(), self.book.claims.claims
+        return [one.issuer for one in claims if not (one.holds(now) or self._is_held(one))]
 
     def _restore(self) -> None:
         """Put in force what outlived the last daemon, before any device runs."""

@@ -6,8 +6,10 @@ from random import Random
 
 import pytest
 
+from stratum_client import curtail_desk
 from stratum_client.api.control_lines import Order
 from stratum_client.control.claims import Level
+from stratum_client.control.orders_file import book_in
 from stratum_client.orders_store import AGAIN_AFTER
 from stratum_client.site import Site
 from tests.control.signed_orders import NOW, order
@@ -55,6 +57,21 @@ async def test_an_order_that_comes_while_nobody_has_set_the_clock_holds_until_it
     assert bench.told()[0]["until"] == NOW + 3600
     assert bench.steps()[:2] == ["accepted", "idle"]
     assert [c.until for c in bench.control.claims.claims] == [NOW + 3600] * rests
+
+
+async def test_an_order_that_has_ended_holds_no_later_daemon_whose_clock_is_not_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(curtail_desk, "AGAIN_AFTER", 0.01)
+    bench = OrderBench(tmp_path, synchronized=False)
+    async with working(bench):
+        await bench.order("curtail", idle=True, seconds=10)
+        bench.clock.now += 11
+        bench.control._changed.set()
+        await until(lambda: bench.running() == ["cpu", "gamma"])
+        await until(lambda: not book_in((tmp_path / "orders.json").read_bytes()).claims.claims)
+
+    assert OrderBench(tmp_path, synchronized=False).running() == ["cpu", "gamma"]
 
 
 @pytest.mark.virtual_time
