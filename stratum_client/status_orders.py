@@ -2,7 +2,7 @@
 
 | request | other keys, all optional | result |
 |---|---|---|
-| status | width | what docs/control.md says; with a width also ``lines`` |
+| status | width, height | what docs/control.md says; with a width also ``lines`` |
 """
 
 from collections.abc import Callable, Mapping
@@ -25,8 +25,11 @@ class StatusOrders:
 
     def _status(self, order: Order) -> Reply:
         width = order.number_or_nothing("width", 0, 1000)
+        height = order.number_or_nothing("height", 0, 1000)
         stats = self._snapshot()
         if width is None:
             return stats.summary()
         title = f"{stats.rig} · stratum-client {stats.version}"
-        return {**stats.summary(), "lines": status_lines(stats, title=title, width=int(width))}
+        room = None if height is None else int(height)
+        lines = status_lines(stats, title=title, width=int(width), height=room)
+        return {**stats.summary(), "lines": lines}

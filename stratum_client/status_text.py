@@ -17,16 +17,29 @@ _FOR_EVER = 1e30
 """Seconds; a rate next to nothing would give an infinite time."""
 
 
-def status_lines(stats: RigStats, *, title: str, width: int) -> list[str]:
+def status_lines(
+    stats: RigStats, *, title: str, width: int, height: int | None = None
+) -> list[str]:
     """Return the live view, one string a line, none longer than ``width`` characters.
 
-    What has no room on the line of its row stands below it, indented.
+    What has no room on the line of its row stands below it, indented; where that makes more than
+    ``height`` lines, devices that mine have one line each.
     """
+    lines = _lines(stats, title, width, brief=False)
+    if height is None or len(lines) <= height:
+        return lines
+    return _lines(stats, title, width, brief=True)
+
+
+def _lines(stats: RigStats, title: str, width: int, *, brief: bool) -> list[str]:
     names = (len(device.name) for device in stats.devices)
     label_width = min(max((LABEL_WIDTH, *names)), WIDEST_LABEL)
     lines = [fitted(f"{title} · up {duration(stats.uptime)}", width)]
     for label, parts in _rows(stats):
         lines += row_lines(label, parts, width=width, label_width=label_width)
+    for device in stats.devices:
+        row = row_lines(device.name, device_parts(device), width=width, label_width=label_width)
+        lines += row[:1] if brief and device.stats.state is DeviceState.MINING else row
     return lines
 
 
@@ -43,8 +56,6 @@ def _rows(stats: RigStats) -> Iterator[tuple[str, Sequence[str]]]:
         yield "power", power
     if energy := _energy(stats):
         yield "energy", energy
-    for device in stats.devices:
-        yield device.name, device_parts(device)
 
 
 def status_fields(stats: RigStats) -> dict[str, object]:

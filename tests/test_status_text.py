@@ -321,6 +321,27 @@ def test_rows_wrap_between_what_they_say_and_stay_aligned() -> None:
     assert lines[-1].startswith("gamma         1.17 TH/s")
 
 
+def test_in_a_low_terminal_devices_that_mine_have_one_line_and_the_others_all_of_theirs() -> None:
+    [device] = rig().devices
+    failed = replace(
+        device.stats, state=DeviceState.FAILED, reason="no chip answers, and that is all " * 3
+    )
+    mining = replace(device.stats, details={"fan_percent": 40, "voltage": 1.15, "chips": 4})
+    devices = [replace(device, name=f"board-{n}", stats=mining) for n in range(6)]
+    devices[3] = replace(devices[3], stats=failed)
+
+    whole = status_lines(rig(devices=devices), title="t", width=70, height=40)
+    brief = status_lines(rig(devices=devices), title="t", width=70, height=12)
+
+    assert sum(line.startswith("board-") for line in whole) == 6
+    assert sum("fan 40%" in line for line in whole) == 5
+    assert sum("15.0 W" in line for line in brief) == 6
+    assert not any("fan 40%" in line for line in brief)
+    start = brief.index(next(line for line in brief if line.startswith("board-3")))
+    assert brief[start : start + 3] == [line for line in whole if line in brief[start : start + 3]]
+    assert brief[-1].startswith("board-5")
+
+
 def test_a_block_stands_out_among_the_shares() -> None:
     assert "★ 1 BLOCK FOUND ★" in status_lines(rig(counts=counts(blocks=1)), title="", width=120)[2]
     assert (

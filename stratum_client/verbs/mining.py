@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -152,7 +153,9 @@ def _is_watched(options: argparse.Namespace) -> bool:
 
 def _status_of(daemon: Daemon) -> Callable[[int], list[str]]:
     title = f"stratum-client {__version__}"
-    return lambda width: status_lines(daemon.snapshot(), title=title, width=width)
+    return lambda width: status_lines(
+        daemon.snapshot(), title=title, width=width, height=shutil.get_terminal_size().lines - 1
+    )
 
 
 async def _log_status(daemon: Daemon) -> None:

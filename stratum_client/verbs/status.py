@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
         return reported("stratum-client status", lambda: _once(directory, options))
     try:
         if sys.stdout.isatty() and not options.json:
-            asyncio.run(LiveView(_write).run(lambda width: _lines_or_problem(directory, width)))
+            asyncio.run(LiveView(_write).run(lambda width: _in_terminal(directory, width)))
         while True:
             _again(directory, options)
             time.sleep(EVERY)
@@ -73,9 +73,14 @@ def _again(directory: Path, options: argparse.Namespace) -> None:
         tell(json.dumps({"error": str(error)}))
 
 
-def _lines_or_problem(directory: Path, width: int) -> list[str]:
+def _in_terminal(directory: Path, width: int) -> list[str]:
+    height = min(shutil.get_terminal_size().lines - 1, WIDEST)
+    return _lines_or_problem(directory, width, height=height)
+
+
+def _lines_or_problem(directory: Path, width: int, **room: int) -> list[str]:
     try:
-        return _lines(ask(directory, "status", width=min(width, WIDEST)))
+        return _lines(ask(directory, "status", width=min(width, WIDEST), **room))
     except NoDaemonError as error:
         return textwrap.wrap(printable(error, WIDEST), max(width, 1), break_on_hyphens=False)
 
