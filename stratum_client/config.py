@@ -55,6 +55,7 @@ from stratum_client.setting_kinds import (
     VERSION_MASK,
     WORDS,
     FreeTable,
+    Kind,
     Section,
     number,
     one_of,
@@ -74,7 +75,19 @@ LogFormat = Literal["auto", "console", "json"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Verify = Literal["system", "ca-file", "pin", "insecure"]
 
-MEGAHERTZ = number(1, 10_000, "auto")
+_FREQUENCY = number(1, 10_000, "auto")
+
+
+def _megahertz(value: object) -> object:
+    text = (
+        re.fullmatch(r"([0-9]{1,5}(?:\.[0-9]{1,6})?) ?MHz", value)
+        if isinstance(value, str)
+        else None
+    )
+    return _FREQUENCY.read(float(text[1]) if text else value)
+
+
+MEGAHERTZ = Kind(f'{_FREQUENCY.allowed} of MHz, as in 500 or "500MHz"', _megahertz)
 
 LEVEL = one_of("debug", "info", "warning", "error")
 

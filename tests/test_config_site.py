@@ -153,6 +153,10 @@ def test_the_keys_of_a_device_are_settings_of_its_driver_and_said_once() -> None
 
     assert one.driver_settings == {"fan": 60, "frequency": 500}
     assert one.settings == {"fan": 60}
+    [spelt] = read(f'{device}frequency = "487.5 MHz"').devices
+    assert spelt.driver_settings == {"frequency": 487.5}
+    assert 'expected "auto" or a number' in refusal(f'{device}frequency = "5GHz"')
+    assert 'expected "auto" or a number' in refusal(f'{device}frequency = "0MHz"')
     twice = refusal(f"{device}frequency = 500\nsettings = {{ frequency = 400 }}")
     assert "device[1].frequency: stands under settings too" in twice
     hot = refusal(f"{device}max_temp = 70\nsettings = {{ max_temperature = 60 }}")
