@@ -59,7 +59,7 @@ class BrokerDesk:
         """Return how things are with the broker, in words."""
         if self.link is None:
             return "none"
-        return "connected" if self.link.is_connected else self.link.problem
+        return self.link.problem or "connected"
 
     def subscribe(self, pattern: str, take: Take, *, qos: int = 0) -> None:
         """Let ``take`` have every message whose topic fits, of this broker and the next."""

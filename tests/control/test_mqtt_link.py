@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 
 import pytest
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.reasoncodes import ReasonCode
 
 from stratum_client.clock import SystemClock
 from stratum_client.config_mqtt import MqttConfig, parse_mqtt_url
@@ -267,6 +269,37 @@ class ForgetfulClient:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
             return
+
+
+class DenyingClient:
+    """Stands for a broker that lets nobody hear of orders."""
+
+    async def subscribe(self, pattern: str, _: int) -> list[ReasonCode]:
+        is_order = pattern.startswith("mine/")
+        return [ReasonCode(PacketTypes.SUBACK, identifier=0x87 if is_order else 0)]
+
+    async def publish(self, *_: object, **__: object) -> None:
+        return
+
+
+def ignore(_topic: str, _payload: bytes) -> None:
+    return
+
+
+async def test_a_broker_that_lets_us_hear_no_orders_counts_as_lost() -> None:
+    log = RecordingLog()
+    link = link_to("mqtt://localhost:1", log)
+    since = link.lost_since
+    link.subscribe("tele/plug", lambda *_: None)
+    link.subscribe("mine/kent/order/all", ignore, qos=1)
+
+    await link._greet(DenyingClient())  # type: ignore[arg-type]  # as far as asked
+
+    assert (link.is_connected, link.lost_since) == (True, since)
+    assert link.problem == "it does not let us hear mine/kent/order/all: Not authorized"
+    assert len(log.named("mqtt.refused")) == 1
+    link.unsubscribe("mine/kent/order/all", ignore)
+    assert (link.lost_since, link.problem) == (None, "")
 
 
 async def test_a_cancellation_that_comes_with_an_answer_ends_the_link_all_the_same() -> None:

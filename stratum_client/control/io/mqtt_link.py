@@ -91,6 +91,7 @@ class MqttLink:
         self._takers: list[tuple[str, Take, int]] = []
         self._wanted: list[tuple[str, int]] = []
         self._unwanted: list[str] = []
+        self._refused: dict[str, str] = {}
         self._came: list[Any] = []  # messages of aiomqtt
         self._unsent: list[Message] = []
         self._dropped = 0
@@ -124,6 +125,8 @@ class MqttLink:
             self._wanted = [one for one in self._wanted if one[0] != pattern]
             self._unwanted.append(pattern)
             self._has_unsent.set()
+            if self._refused.pop(pattern, "") and self.is_connected:
+                self._judge_hearing()
 
     def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
         """Send a message, now or when the broker is back; may be called from a callback.
@@ -241,10 +244,12 @@ class MqttLink:
 
     async def _greet(self, client: "Client") -> None:
         self._wanted = [(pattern, qos) for pattern, _, qos in self._takers]
+        self._refused.clear()
         await self._subscribe(client)
         await client.publish(f"{self.topic}/state", _state(online=True), 1, retain=True)
         _heed_cancellation()
-        self.is_connected, self.lost_since, self.problem = True, None, ""
+        self.is_connected = True
+        self._judge_hearing()
         self._told_problem = ""
         self._log.info("mqtt.connected", broker=str(self.url))
         if self._dropped:
@@ -262,7 +267,24 @@ class MqttLink:
             [code] = await client.subscribe(pattern, qos)
             _heed_cancellation()
             if not isinstance(code, int) and code.is_failure:
-                self._log.error("mqtt.refused", topic=pattern, reason=printable(code, 200))
+                self._deaf_to(pattern, qos, printable(code, 200))
+            elif self._refused.pop(pattern, "") and self.is_connected:
+                self._judge_hearing()
+
+    def _deaf_to(self, pattern: str, qos: int, reason: str) -> None:
+        """Take note that we hear nothing of a topic; of orders that is as good as no broker."""
+        self._log.error("mqtt.refused", topic=pattern, reason=reason)
+        if qos:
+            self._refused[pattern] = f"it does not let us hear {pattern}: {reason}"
+            self._judge_hearing()
+
+    def _judge_hearing(self) -> None:
+        """Say what we cannot hear of, or that we can."""
+        self.problem = "; ".join(self._refused.values())
+        if not self._refused:
+            self.lost_since = None
+        elif self.lost_since is None:
+            self.lost_since = self._clock.monotonic()
 
     async def _receive(self, client: "Client") -> None:
         async for _ in client.messages:
@@ -309,7 +331,8 @@ class MqttLink:
     def _lost(self, problem: str) -> None:
         """Say it once: each further attempt may fail for the same reason."""
         if self.is_connected:
-            self.is_connected, self.lost_since = False, self._clock.monotonic()
+            self.is_connected = False
+            self.lost_since = self.lost_since or self._clock.monotonic()
         self.problem = problem
         if problem != self._told_problem:
             self._log.warning("mqtt.lost", broker=str(self.url), error=problem)
