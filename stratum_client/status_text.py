@@ -22,8 +22,8 @@ def status_lines(
 ) -> list[str]:
     """Return the live view, one string a line, none longer than ``width`` characters.
 
-    What has no room on the line of its row stands below it, indented; where that makes more than
-    ``height`` lines, devices that mine have one line each.
+    What has no room on the line of its row stands below it, indented. Where that makes more than
+    ``height`` lines, devices have no more than they need for their rate or their reason.
     """
     lines = _lines(stats, title, width, brief=False)
     if height is None or len(lines) <= height:
@@ -38,8 +38,10 @@ def _lines(stats: RigStats, title: str, width: int, *, brief: bool) -> list[str]
     for label, parts in _rows(stats):
         lines += row_lines(label, parts, width=width, label_width=label_width)
     for device in stats.devices:
-        row = row_lines(device.name, device_parts(device), width=width, label_width=label_width)
-        lines += row[:1] if brief and device.stats.state is DeviceState.MINING else row
+        parts = device_parts(device)
+        row = row_lines(device.name, parts, width=width, label_width=label_width)
+        first = row_lines(device.name, parts[:1], width=width, label_width=label_width)
+        lines += row[: len(first)] if brief else row
     return lines
 
 
