@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from stratum_client.verbs import curtail_order
 from stratum_client.verbs.arguments import add_curtail_arguments, duration
 from stratum_client.verbs.asking import (
+    EXIT_FAILED,
     EXIT_OK,
     add_config_argument,
     asked,
@@ -15,7 +16,7 @@ from stratum_client.verbs.asking import (
     tell,
     told_if_not_durable,
 )
-from stratum_client.verbs.pause import rows_of, seen_idle
+from stratum_client.verbs.pause import awake_after, rows_of, seen_idle
 
 _NOTES = """\
 An order holds until --until or --for, else until it is released; it outlives the daemon, a crash
@@ -94,10 +95,12 @@ def _curtail(options: argparse.Namespace) -> int:
         reason=options.reason,
         dry_run=options.dry_run or None,
     )
-    if options.json:
-        tell(json.dumps(result))
-        return EXIT_OK
     resting = [name for name, run, _ in rows_of(result) if not run]
+    if options.json:
+        waits = result.get("limit") == "idle" and not options.dry_run
+        awake = awake_after(options, set(resting), began) if waits else set()
+        tell(json.dumps({**result, "awake": sorted(awake)}))
+        return EXIT_FAILED if awake else EXIT_OK
     if options.dry_run:
         tell(f"would be: {result.get('limit')}; at rest: {', '.join(resting) or 'no device'}")
         return EXIT_OK

@@ -64,7 +64,7 @@ def _pause(options: argparse.Namespace) -> int:
     )
     names = [name for name, run, _ in rows_of(result) if not run]
     if options.json:
-        awake = set() if options.dry_run else _awake_after(options, set(names), began)
+        awake = set() if options.dry_run else awake_after(options, set(names), began)
         tell(json.dumps({**result, "awake": sorted(awake)}))
         return EXIT_FAILED if awake else EXIT_OK
     if options.dry_run:
@@ -77,7 +77,7 @@ def _pause(options: argparse.Namespace) -> int:
 
 def seen_idle(options: argparse.Namespace, names: Sequence[str], began: float) -> int:
     """Wait for devices to rest, since ``began`` on the monotonic clock; return the exit code."""
-    awake = _awake_after(options, set(names), began)
+    awake = awake_after(options, set(names), began)
     if awake:
         complain(f"told to rest, but not idle yet: {', '.join(sorted(awake))}")
         return EXIT_FAILED
@@ -95,8 +95,8 @@ def rows_of(result: Mapping[str, object]) -> list[tuple[str, bool, str]]:
     ]
 
 
-def _awake_after(options: argparse.Namespace, names: set[str], began: float) -> set[str]:
-    """Return which devices do not rest, once all do or time is up."""
+def awake_after(options: argparse.Namespace, names: set[str], began: float) -> set[str]:
+    """Return which devices do not rest, once all do or time is up since ``began``."""
     directory = state_dir_of(options)
     while True:
         states = {str(row.get("name")): row.get("state") for row in devices_at(directory)}

@@ -57,6 +57,8 @@ def said_by_the_console(console: Console, daemon: Running) -> None:
     assert out.startswith("idle: curtailed by user ")
     assert "idle: cpu" in out
     assert "idle: curtailed by" in console.done("curtail", "list")
+    again = json.loads(console.done("curtail", "--power", "0W", "--for", "2h", "--json"))
+    assert (again["limit"], again["awake"], again["durable"]) == ("idle", [], True)
     assert "ended: curtailed by" in console.done("curtail", "release")
 
 
