@@ -172,8 +172,8 @@ def driver_lines(rows: Sequence[DriverRow]) -> list[str]:
     return table(("NAME", "KIND", "CHIPS", "PORTS", "DRIVER", "WITHOUT HARDWARE", ""), shown)
 
 
-def device_lines(devices: Iterable[Mapping[str, object]]) -> list[str]:
-    """Return the devices of a running daemon as a table."""
+def device_lines(devices: Sequence[Mapping[str, object]]) -> list[str]:
+    """Return the devices of a running daemon as a table, why one does so indented below it."""
     cells = [
         (
             str(device["name"]),
@@ -184,13 +184,16 @@ def device_lines(devices: Iterable[Mapping[str, object]]) -> list[str]:
             scaled(float(str(device["claimed_hashrate"])), "H/s"),
             _with_unit(device["temperature"], "°C"),
             _with_unit(device["frequency_mhz"], "MHz"),
-            str(device["reason"]),
         )
         for device in devices
     ]
-    return table(
-        ("DEVICE", "DRIVER", "PORT", "WAY", "STATE", "CLAIMS", "HEAT", "CLOCK", "WHY"), cells
-    )
+    heads = ("DEVICE", "DRIVER", "PORT", "WAY", "STATE", "CLAIMS", "HEAT", "CLOCK")
+    head, *lines = table(heads, cells)
+    shown = [head]
+    for device, line in zip(devices, lines, strict=True):
+        reason = printable(device["reason"], 4 * _WIDEST)
+        shown += [line, f"    {reason}"] if reason else [line]
+    return shown
 
 
 def _with_unit(value: object, unit: str) -> str:

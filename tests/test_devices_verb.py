@@ -14,6 +14,7 @@ from drivers import registry, usb_discovery
 from drivers.transports import usb_device
 from drivers.transports.usb_errors import UsbLibraryMissingError
 from stratum_client import cli
+from stratum_client.device_listing import device_lines
 from tests.fake_sysfs import FakeSysfs
 from tests.processes import Running
 from tests.test_emulate_verb import ports_of
@@ -342,3 +343,36 @@ def test_a_configured_board_that_is_not_plugged_in_is_a_failure(tmp_path: Path) 
 
     assert code == 1
     assert "left: FAILED: no port fits its match" in err
+
+
+def test_devices_of_a_daemon_are_a_table_with_their_reasons_below() -> None:
+    mining = {
+        "name": "desk",
+        "driver": "bitaxe-gamma",
+        "port": "/dev/ttyACM0",
+        "way": "tty",
+        "state": "mining",
+        "enabled": True,
+        "claimed_hashrate": 1.1e12,
+        "temperature": 58.2,
+        "frequency_mhz": 525.0,
+        "reason": "",
+    }
+    resting = {
+        **mining,
+        "name": "hall4-gamma-1",
+        "way": None,
+        "state": "idle",
+        "enabled": False,
+        "claimed_hashrate": 0.0,
+        "temperature": None,
+        "frequency_mhz": None,
+        "reason": "disabled by user miner",
+    }
+
+    assert device_lines([mining, resting]) == [
+        "DEVICE         DRIVER        PORT          WAY  STATE           CLAIMS    HEAT   CLOCK",
+        "desk           bitaxe-gamma  /dev/ttyACM0  tty  mining          1.1 TH/s  58 °C  525 MHz",
+        "hall4-gamma-1  bitaxe-gamma  /dev/ttyACM0  -    idle, disabled  0 H/s     -      -",
+        "    disabled by user miner",
+    ]
