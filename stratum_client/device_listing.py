@@ -29,6 +29,7 @@ from drivers.transports.port_paths import tty_paths, usb_path
 from drivers.transports.ways import TTY, USB
 from stratum_client.config import DeviceConfig
 from stratum_client.device_finder import Verdict
+from stratum_client.status_layout import LONGEST_PART
 from stratum_client.units import scaled
 from stratum_client.wire import printable
 
@@ -188,11 +189,16 @@ def device_lines(devices: Sequence[Mapping[str, object]]) -> list[str]:
         for device in devices
     ]
     heads = ("DEVICE", "DRIVER", "PORT", "WAY", "STATE", "CLAIMS", "HEAT", "CLOCK")
-    head, *lines = table(heads, cells)
+    return explained(table(heads, cells), [device["reason"] for device in devices])
+
+
+def explained(lines: Sequence[str], reasons: Sequence[object]) -> list[str]:
+    """Return a table with a reason indented below each row that has one."""
+    head, *rows = lines
     shown = [head]
-    for device, line in zip(devices, lines, strict=True):
-        reason = printable(device["reason"], 4 * _WIDEST)
-        shown += [line, f"    {reason}"] if reason else [line]
+    for row, reason in zip(rows, reasons, strict=True):
+        text = printable(reason, LONGEST_PART)
+        shown += [row, f"    {text}"] if text else [row]
     return shown
 
 

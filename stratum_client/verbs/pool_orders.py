@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stratum_client.config_secrets import SecretError, Secrets
-from stratum_client.device_listing import table
+from stratum_client.device_listing import explained, table
 from stratum_client.units import scaled
 from stratum_client.verbs.arguments import add_way_arguments
 from stratum_client.verbs.asking import (
@@ -149,12 +149,11 @@ def _show(result: Mapping[str, object]) -> None:
             _role(pool),
             "-" if pool["difficulty"] is None else scaled(float(pool["difficulty"])),
             f"{pool['accepted']}/{pool['rejected']}/{pool['stale']}",
-            str(pool["problem"]),
         )
         for pool in rows
     ]
-    head = ("POOL", "ADDRESS", "STATE", "ROLE", "DIFFICULTY", "OK/REJECTED/STALE", "")
-    tell("\n".join(table(head, cells)))
+    head = ("POOL", "ADDRESS", "STATE", "ROLE", "DIFFICULTY", "OK/REJECTED/STALE")
+    tell("\n".join(explained(table(head, cells), [pool["problem"] for pool in rows])))
     tell(f"\n{result.get('reason')}")
 
 
