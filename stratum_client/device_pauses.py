@@ -5,10 +5,12 @@ Requests of the control socket:
 | request | other keys, all optional | result |
 |---|---|---|
 | pause | device, reason, seconds, dry_run | reason, until, devices, durable, problem |
-| resume | device, dry_run | released (their reasons), devices, durable, problem |
+| resume | device, now, dry_run | released (their reasons), devices, durable, problem |
 
-``devices`` has for each device concerned: device, run, reason. ``durable`` says whether a restart
-will know of the change; if not, ``problem`` says why.
+``now`` also ends the wait of the whole rig for its slot: a forced release, told by
+``claim.overridden``; what is off for its minimum time stays so. ``devices`` has for each device
+concerned: device, run, reason. ``durable`` says whether a restart will know of the change; if not,
+``problem`` says why.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +20,7 @@ from stratum_client.api.control_lines import Handler, Order, OrderError, Reply
 from stratum_client.control.claims import IDLE, Claim, Level
 from stratum_client.device_control import DeviceControl
 from stratum_client.log_lines import utc
+from stratum_client.restart_desk import ISSUERS as RESTARTS
 
 LONGEST_PAUSE = 10 * 365 * 86_400.0
 
@@ -49,15 +52,22 @@ class DevicePauses:
         return self._told(device, problem) | {"reason": claim.reason, "until": until}
 
     async def _resume(self, order: Order) -> Reply:
-        device = order.text_or_nothing("device")
+        device, is_now = order.text_or_nothing("device"), order.flag("now")
+        if device and is_now:
+            raise OrderError("slots are those of the whole rig: give no device with now")
         ended = [c for c in self._claims if _is_pause(c) and device in {"", c.device}]
         if device and not ended:
             raise OrderError(self._why_not_resumed(self._device_in(order)))
-        released = {"released": [claim.reason for claim in ended]}
+        released = [claim.reason for claim in ended]
         if order.flag("dry_run"):
-            return self._control.rows(self._control.without(ended), device) | released
+            waits = self._waits if is_now else []
+            left = self._control.rows(self._control.without([*ended, *waits]), device)
+            return left | {"released": [*released, *(claim.reason for claim in waits)]}
         problem = await self._control.withdraw(ended, by=order.by)
-        return self._told(device, problem) | released
+        if is_now and (waits := self._waits):  # for what was just released, too
+            released += [claim.reason for claim in waits]
+            problem = await self._control.override(waits, by=order.by, level=Level.WINDOW)
+        return self._told(device, problem) | {"released": released}
 
     async def disable(self, order: Order, device: str) -> str:
         """Let ``device`` rest until it is enabled; return as `state`."""
@@ -72,6 +82,11 @@ class DevicePauses:
     def is_disabled(self, device: str) -> bool:
         """Return whether `disable` holds a device."""
         return any(claim.key == (Level.USER, DISABLE, device) for claim in self._claims)
+
+    @property
+    def _waits(self) -> list[Claim]:
+        """Return the claims of what may not start before its slot."""
+        return [c for c in self._claims if c.level is Level.WINDOW and c.issuer in RESTARTS]
 
     @property
     def _claims(self) -> Sequence[Claim]:

@@ -1,17 +1,22 @@
 """Soft restarts in force: windows, orders, users, kills, power cuts, and clocks that are set."""
 
 import asyncio
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
+from stratum_client.api.control_lines import Order, OrderError, Reply
 from stratum_client.boot import Boot, this_boot
 from stratum_client.config_inrush import InrushConfig
 from stratum_client.config_schedule import WindowConfig
 from stratum_client.control.claims import Claim, Level, Limit
 from stratum_client.control.rests_file import leavings_in, marker_text
 from stratum_client.control.soft_restart import RestartRules
+from stratum_client.device_pauses import DevicePauses
 from stratum_client.restart_memory import RestartMemory, left_in
 from tests.restart_rig import BOOT, Disk, Rig, disk, order, site_config
 from tests.virtual_time import LoopClock
@@ -226,6 +231,31 @@ async def test_a_limit_that_holds_on_may_be_overridden_and_follows_a_set_clock()
         assert late_in_slot(held[0].until or 0) < 0.1
         await rig.control.override(held, by="operator", level=Level.WINDOW)
         assert mhz(rig, "a") is None
+
+
+@pytest.mark.virtual_time
+async def test_a_rig_resumed_now_starts_out_of_turn_but_stays_off_for_the_minimum_time() -> None:
+    rig = Rig(CONFIG, "a", "b")
+    resume = DevicePauses(rig.control, clock=rig.clock).handlers["resume"]
+    now = Order(fields={"now": True}, by="user miner")
+    async with rig.working():
+        await rig.control.state(claim := order())
+        await asyncio.sleep(30)
+        await rig.control.withdraw([claim], by="grid")
+        with pytest.raises(OrderError, match="give no device with now"):
+            await answer(resume(replace(now, fields={"now": True, "device": "a"})))
+
+        told = await answer(resume(now))
+
+        assert told["released"] == ["soft restart: slot 17 of 600, starts 15:10:17"]
+        assert rig.reason("a") == "soft restart: off for 120 s at least, starts 15:08:40"
+        assert rig.log.named("claim.overridden")[0]["by"] == "user miner"
+        await asyncio.sleep(600)
+    assert rig.boards["a"].starts == rig.boards["b"].starts == pytest.approx([120.0])
+
+
+async def answer(reply: Reply | Awaitable[Reply]) -> Any:
+    return reply if isinstance(reply, Mapping) else await reply
 
 
 @pytest.mark.virtual_time

@@ -138,10 +138,14 @@ class Restarts:
         return True
 
     def let_go(self, device: str) -> None:
-        """Let a device that is held back start at once, as somebody mightier wants; "": all."""
+        """Let a device that is held back start out of turn, as somebody mightier wants; "": all.
+
+        It stays off for the minimum time: that is for its own good.
+        """
         for name, rest in self.rests.items():
-            if rest.start is not None and device in {"", name}:
-                self.rests[name] = replace(rest, start=rest.released)
+            if rest.start is not None and rest.released is not None and device in {"", name}:
+                start = max(rest.released, rest.off_since + self.rules.min_off)
+                self.rests[name] = replace(rest, is_soft=False, not_before=0.0, start=start)
         if not device:
             self._unseen = None
 

@@ -21,6 +21,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"else holds; the\nreason is told.\n\n{parser.epilog}"
     )
     parser.add_argument("--device", metavar="NAME", help="end the pause of this device alone")
+    parser.add_argument(
+        "--now",
+        action="store_true",
+        help="do not wait for the rig's slot of a soft restart; boards still stay off for min_off",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be done")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     add_config_argument(parser)
@@ -32,7 +37,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _resume(options: argparse.Namespace) -> int:
-    result = asked(options, "resume", device=options.device, dry_run=options.dry_run or None)
+    flags = {"now": options.now or None, "dry_run": options.dry_run or None}
+    result = asked(options, "resume", device=options.device, **flags)
     if options.json:
         tell(json.dumps(result))
         return EXIT_OK
