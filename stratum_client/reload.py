@@ -32,7 +32,6 @@ from stratum_client.config_diff import (
     is_applicable,
     is_told,
 )
-from stratum_client.config_schedule import ScheduleConfig
 from stratum_client.config_work import WorkConfig
 from stratum_client.control.schedule import Schedule
 from stratum_client.errors import ConfigError, PoolOrderError
@@ -105,7 +104,7 @@ class Windows(Protocol):
         """Return the schedule that ``config`` asks for; reads files, raises ConfigError."""
         ...
 
-    def configure(self, schedule: Schedule | None, settings: ScheduleConfig) -> None:
+    def configure(self, schedule: Schedule | None, config: Config) -> None:
         """Go by another schedule from now on."""
         ...
 
@@ -263,7 +262,7 @@ class Reload:
         self._settings.change_log(self.config.log, new.secrets)
         self._pools.arrange([pool.name for pool in self.config.pools])
         if self._windows:
-            self._windows.configure(self._prepared, self.config.schedule)
+            self._windows.configure(self._prepared, self.config)
         for follow in self._followers:
             follow(self.config)
         for warning in new.warnings:

@@ -34,7 +34,7 @@ SPARE, MOST_LAG = 2.0, 300.0
 
 YEAR_2024, YEAR_3000 = 1_704_067_200.0, 32_503_680_000.0
 
-UNSYNCHRONIZED = "window: idle until the clock is synchronized (or schedule.trust_clock is true)"
+UNSYNCHRONIZED = "idle until the clock is synchronized (or schedule.trust_clock is true)"
 
 NONE = "window: none is configured"
 
@@ -42,8 +42,9 @@ NONE = "window: none is configured"
 class WindowDesk:
     """States the claims of level window.
 
-    The clock is believed once it has been seen synchronized; a kernel that does not tell is
-    believed with a warning, a clock that shows no year from 2024 on is not.
+    Where windows or tariffs go by it the rig rests until the clock is believed: once it has been
+    seen synchronized. A kernel that does not tell is believed with a warning, a clock that shows no
+    year from 2024 on is not.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class WindowDesk:
         self._announced: float | None = None
         self._wake = asyncio.Event()
         self._schedule = self.prepared(config)
+        self._has_tariff = bool(config.tariffs)
         self.look()
 
     @property
@@ -80,9 +82,10 @@ class WindowDesk:
         """Return the schedule that ``config`` asks for; reads files, raises ConfigError."""
         return schedule_of(config, now=self._clock.wall())
 
-    def configure(self, schedule: Schedule | None, settings: ScheduleConfig) -> None:
-        """Go by another schedule from now on."""
-        self._schedule, self._settings, self._change = schedule, settings, None
+    def configure(self, schedule: Schedule | None, config: Config) -> None:
+        """Go by another schedule and other settings from now on."""
+        self._schedule, self._settings, self._change = schedule, config.schedule, None
+        self._has_tariff = bool(config.tariffs)
         self._wake.set()
         self.look()
 
@@ -101,12 +104,13 @@ class WindowDesk:
         """State what holds now; return in how many seconds to look again."""
         now = self._clock.wall()
         schedule = self._schedule
+        if (schedule or self._has_tariff) and not self._believes(now):
+            sentence = f"{'window' if schedule else 'tariff'}: {UNSYNCHRONIZED}"
+            self._take(window_claims(REST, sentence, self._since), sentence)
+            return LOOK_AT_CLOCK
         if schedule is None:
             self._take((), "")
             return LOOK_AGAIN
-        if not self._believes(now):
-            self._take(window_claims(REST, UNSYNCHRONIZED, self._since), UNSYNCHRONIZED)
-            return LOOK_AT_CLOCK
         change = self._change_at(schedule, now)
         sentence = schedule.sentence(change)
         claims = window_claims(change.mode, sentence, change.at)
@@ -146,7 +150,8 @@ class WindowDesk:
 
     def _take(self, claims: Sequence[Claim], sentence: str, **fields: object) -> None:
         if sentence != self._told:
-            tell = self._log.warning if sentence == UNSYNCHRONIZED else self._log.info
+            is_waiting = sentence.endswith(UNSYNCHRONIZED)
+            tell = self._log.warning if is_waiting else self._log.info
             tell("window.changed", reason=sentence or NONE, **fields)
             self._told = sentence
         self._control.take(Level.WINDOW, ISSUER, claims)

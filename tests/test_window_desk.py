@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -15,6 +16,7 @@ from stratum_client.api.control_lines import Order, OrderError
 from stratum_client.clock import SystemClock
 from stratum_client.clock_sync import is_synchronized
 from stratum_client.config import Config, DeviceConfig, PoolConfig, RigConfig
+from stratum_client.config_energy import TariffConfig
 from stratum_client.config_schedule import CalendarConfig, ScheduleConfig, WindowConfig
 from stratum_client.control.claims import IDLE, Level, Limit
 from stratum_client.control.claims_file import claims_in
@@ -177,7 +179,7 @@ async def test_without_a_synchronized_clock_it_rests_until_there_is_one() -> Non
     bench = Bench(ALL_DAY, synchronized=False)
     async with bench.working():
         await asyncio.sleep(100)
-        assert (bench.runs(), bench.board.setpoint.reason) == (False, UNSYNCHRONIZED)
+        assert (bench.runs(), bench.board.setpoint.reason) == (False, f"window: {UNSYNCHRONIZED}")
         assert len(bench.log.named("claim.stated")) == 1, "said once"
         bench.synchronized = True
         await asyncio.sleep(2.1)
@@ -192,7 +194,7 @@ async def test_a_clock_that_shows_the_year_1970_is_not_believed() -> None:
     bench = Bench(ALL_DAY, ahead=-JumpingClock.WALL_AT_START)
     async with bench.working():
         await asyncio.sleep(10)
-        assert bench.board.setpoint.reason == UNSYNCHRONIZED
+        assert bench.board.setpoint.reason == f"window: {UNSYNCHRONIZED}"
         bench.clock.ahead = 0.0
         await asyncio.sleep(2.1)
         assert bench.runs()
@@ -212,7 +214,7 @@ async def test_a_user_may_trust_the_clock() -> None:
     told = replace(ALL_DAY, schedule=ScheduleConfig(trust_clock=True))
 
     order: Any = ordered.desk.handlers["schedule.trust_clock"](Order(fields={}, by="user miner"))
-    configured.desk.configure(configured.desk.prepared(told), told.schedule)
+    configured.desk.configure(configured.desk.prepared(told), told)
 
     assert ordered.runs()
     assert configured.runs()
@@ -221,7 +223,7 @@ async def test_a_user_may_trust_the_clock() -> None:
 
 
 @pytest.mark.virtual_time
-async def test_without_windows_no_clock_is_asked_for() -> None:
+async def test_without_windows_and_tariffs_no_clock_is_asked_for() -> None:
     bench = Bench(Config(rig=UTC_RIG), synchronized=False)
 
     assert bench.runs()
@@ -229,14 +231,30 @@ async def test_without_windows_no_clock_is_asked_for() -> None:
 
 
 @pytest.mark.virtual_time
+async def test_a_tariff_alone_waits_for_the_clock_too_and_a_reload_may_take_it_away() -> None:
+    plain = Config(rig=UTC_RIG)
+    priced = replace(plain, tariffs=(TariffConfig(price=Decimal(5), currency="EUR"),))
+    bench = Bench(priced, synchronized=False)
+    async with bench.working():
+        assert bench.board.setpoint.reason == f"tariff: {UNSYNCHRONIZED}"
+        bench.desk.configure(None, plain)
+        assert bench.runs()
+        bench.desk.configure(None, priced)
+        assert not bench.runs()
+        bench.synchronized = True
+        await asyncio.sleep(2.1)
+        assert bench.runs()
+
+
+@pytest.mark.virtual_time
 async def test_other_windows_hold_at_once_and_a_pause_beside_them(tmp_path: Path) -> None:
     bench = Bench(folder=tmp_path)
     async with bench.working():
-        bench.desk.configure(bench.desk.prepared(ALL_DAY), ALL_DAY.schedule)
+        bench.desk.configure(bench.desk.prepared(ALL_DAY), ALL_DAY)
         assert bench.runs()
-        bench.desk.configure(bench.desk.prepared(CONFIG), CONFIG.schedule)
+        bench.desk.configure(bench.desk.prepared(CONFIG), CONFIG)
         assert not bench.runs()
-        bench.desk.configure(None, CONFIG.schedule)
+        bench.desk.configure(None, CONFIG)
         assert bench.runs()
 
 
@@ -272,7 +290,7 @@ async def test_lag_grows_to_what_devices_were_seen_to_take_and_no_further() -> N
     bench, given = Bench(), replace(CONFIG, schedule=ScheduleConfig(lag=20.0))
     for seconds, lag in ((0.1, 5), (9.0, 11), (7200.0, 300)):
         bench.control.rests.longest = seconds
-        bench.desk.configure(bench.desk.prepared(CONFIG), CONFIG.schedule)
+        bench.desk.configure(bench.desk.prepared(CONFIG), CONFIG)
         async with bench.working():
             bench.clock.ahead = 201 - bench.clock.monotonic()  # the window has just opened
             bench.desk.look()
@@ -280,7 +298,7 @@ async def test_lag_grows_to_what_devices_were_seen_to_take_and_no_further() -> N
             assert change
             assert (bench.runs(), change.until) == (True, OPENS + 600 - lag)
 
-    bench.desk.configure(bench.desk.prepared(given), given.schedule)
+    bench.desk.configure(bench.desk.prepared(given), given)
     assert bench.desk._change
     assert bench.desk._change.until == OPENS + 580
 
