@@ -28,8 +28,12 @@ FORGET = 5.0
 LAG = 3.0
 """Seconds by which a meter may be behind what devices say of themselves."""
 
-SETTLED, LEND_AFTER, LEND = 0.01, 5.0, 0.6
-"""Devices' watts are settled within this share, for so many seconds; so much is lent at a time."""
+LEND_AFTER, UNLENT = 8.0, 0.01
+"""What was not taken for so many seconds is lent, but for this share of the budget.
+
+A board that starts, or comes back from a short failure, takes as long to draw its power, most of it
+in the last moment: others could not be told in time to take less.
+"""
 
 
 @dataclass(slots=True)
@@ -45,7 +49,7 @@ class Cap:
     _base: float = 0.0
     _changed_at: float = 0.0
     _lent: float = 0.0
-    _settled_at: float = 0.0
+    _shorts: deque[tuple[float, float]] = field(default_factory=deque)
 
     def seen(self, look: Look, planned: float | None = None) -> None:
         """Learn from ``look``; ``planned`` are the watts of the points that devices were told."""
@@ -88,16 +92,17 @@ class Cap:
         return (told for _, told in self._told)
 
     def _lend(self, look: Look, planned: float | None) -> None:
-        """Let others have what some devices do not take for long: one is too hot, one is away.
+        """Let others have what some devices do not take for long: one is too hot, one has failed.
 
         Given back at once when they do.
         """
-        low, high = min(self._levels()), max(self._levels())
         short = max((planned or 0.0) - (look.told - look.resting), 0.0)
-        if high - low > SETTLED * high:
-            self._settled_at = self._at
+        self._shorts.append((self._at, short))
+        while len(self._shorts) > 1 and self._shorts[1][0] <= self._at - LEND_AFTER:
+            self._shorts.popleft()
+        is_long = self._shorts[0][0] <= self._at - LEND_AFTER
+        lasting = min(short for _, short in self._shorts) if is_long else 0.0
         self._lent = min(self._lent, short) if look.told <= self._base else 0.0
-        free = min(short, self._base - look.told) - SETTLED * self._base
-        if free > 0 and self._at >= self._settled_at + LEND_AFTER:
-            self._lent += LEND * free
-            self._settled_at = self._at
+        room = max(self._base - look.told, 0.0)
+        free = min(lasting - self._lent, room) - UNLENT * self._base
+        self._lent += max(free, 0.0)

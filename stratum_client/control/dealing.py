@@ -36,6 +36,9 @@ FEWEST_POINTS = 16
 SLACK = 1e-9
 """The part of a budget by which rounding may overstep it."""
 
+HEADROOM = 0.01
+"""The part by which a device may waver above its operating point, where there is power left."""
+
 _LEAST = 1e-6  # watts: no point is for nothing
 
 Plan = tuple[OperatingPoint | None, ...]
@@ -105,6 +108,29 @@ def _is_ascending(points: Iterable[OperatingPoint]) -> bool:
 def most_efficient(points: Sequence[OperatingPoint]) -> OperatingPoint | None:
     """Return the point of the fewest watts for a hash, the faster of two; None without any."""
     return max(usable(points), key=lambda p: (p.hashrate / p.watts, p.hashrate), default=None)
+
+
+def shared_out(
+    planned: Mapping[str, OperatingPoint | None],
+    choices: Mapping[str, Sequence[OperatingPoint]],
+    budget: float,
+) -> Mapping[str, float]:
+    """Return the watts of each that runs: of its point, and a part of what all points leave over.
+
+    Everybody gets a little to waver in, and those who could run faster the rest.
+    """
+    running = {name: point for name, point in planned.items() if point}
+    watts = {name: point.watts for name, point in running.items()}
+    spent = sum(watts.values())
+    if not spent:
+        return {}
+    headroom = min(HEADROOM, max(budget / spent - 1, 0.0))
+    slower = [name for name, point in running.items() if point is not choices[name][-1]] or watts
+    rest = max(budget - spent * (1 + headroom), 0.0) / sum(watts[name] for name in slower)
+    return {
+        name: own * (1 + headroom + (rest if name in slower else 0.0))
+        for name, own in watts.items()
+    }
 
 
 class Dealing:

@@ -29,7 +29,7 @@ from types import MappingProxyType
 
 from drivers.api import OperatingPoint
 from stratum_client.control.claims import FREE, IDLE, UNBOUND, Claim, Claims, Decision, Limit
-from stratum_client.control.dealing import SLACK, Dealing, most_efficient, usable
+from stratum_client.control.dealing import SLACK, Dealing, most_efficient, shared_out, usable
 
 WORTH = 0.008
 """The part of the hash rate for whose gain a plan is changed."""
@@ -42,9 +42,6 @@ SWITCH = 0.2
 
 CALM = 300.0
 """Seconds in which that fades."""
-
-HEADROOM = 0.01
-"""The part by which a device may waver above its operating point, where there is power left."""
 
 ECO_SHARE = 0.7
 """The share of full frequency that "eco" is where no operating points are known."""
@@ -221,13 +218,24 @@ class _Dealer:
                 choices[device.name] = within[:1] if device.is_failing else within
             else:
                 decided[device.name] = self._without_power(device, parts)
+        self._watts -= sum(self._given_up(device, choices.get(device.name)) for device in devices)
         planned = self._planned(choices)
         resting = (rest for name, rest in self._rest.items() if not planned.get(name))
-        watts = _shared_out(planned, choices, self._watts - sum(resting))
+        watts = shared_out(planned, choices, self._watts - sum(resting))
         for name, point in planned.items():
             dealt = watts.get(name) if name in modelled else None
             decided[name] = self._dealt(name, own[name], choices[name], point, dealt)
         return decided
+
+    def _given_up(self, device: DeviceFacts, choices: Sequence[OperatingPoint] | None) -> float:
+        """Return the watts that a device leaves to others as it is failing from now on.
+
+        Whoever measures has lent them already, and takes that back with the next correction.
+        """
+        planned = self._before.get(device.name, UNBOUND).planned
+        if planned is None or not device.is_failing or (choices and planned.mhz <= choices[0].mhz):
+            return 0.0
+        return max(planned.watts - self._rest.get(device.name, 0.0), 0.0)
 
     def _points(self, device: DeviceFacts) -> tuple[OperatingPoint, ...]:
         if device.points or not self._budget.is_hard:
@@ -330,29 +338,6 @@ def _within(points: Sequence[OperatingPoint], limit: Limit) -> tuple[OperatingPo
     watts = inf if limit.watts is None else limit.watts
     mhz = inf if limit.mhz is None else limit.mhz
     return usable(point for point in points if point.watts <= watts and point.mhz <= mhz)
-
-
-def _shared_out(
-    planned: Mapping[str, OperatingPoint | None],
-    choices: Mapping[str, Sequence[OperatingPoint]],
-    budget: float,
-) -> Mapping[str, float]:
-    """Return the watts of each that runs: of its point, and a part of what all points leave over.
-
-    Everybody gets a little to waver in, and those who could run faster the rest.
-    """
-    running = {name: point for name, point in planned.items() if point}
-    watts = {name: point.watts for name, point in running.items()}
-    spent = sum(watts.values())
-    if not spent:
-        return {}
-    headroom = min(HEADROOM, max(budget / spent - 1, 0.0))
-    slower = [name for name, point in running.items() if point is not choices[name][-1]] or watts
-    rest = max(budget - spent * (1 + headroom), 0.0) / sum(watts[name] for name in slower)
-    return {
-        name: own * (1 + headroom + (rest if name in slower else 0.0))
-        for name, own in watts.items()
-    }
 
 
 def _worth(plan: Mapping[str, OperatingPoint | None], bonus: Mapping[str, float]) -> float:

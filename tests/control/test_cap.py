@@ -87,6 +87,21 @@ def test_what_boards_that_leave_do_not_take_goes_to_others_until_they_are_back()
     assert rack.mean(330) >= 0.95
 
 
+def test_what_a_board_leaves_is_lent_after_eight_seconds_and_given_back_at_once() -> None:
+    cap = Cap()
+    lent = []
+    for second in range(30):
+        told = 400.0 if second < 5 or second >= 20 else 370.0
+        reading = Reading(watts=told, source=Source.MODEL, at=float(second))
+        power = RigPower(wall=0.0, at=float(second), total=reading)
+        cap.seen(Look(power=power, told=told, resting=0.0, is_measured=False), planned=400.0)
+        lent.append(cap.budget(500.0) - 490.0)
+
+    assert lent[:13] == [0.0] * 13
+    assert lent[13:20] == [pytest.approx(30 - 0.01 * 490)] * 7
+    assert lent[20:] == [0.0] * 10
+
+
 def test_a_plug_that_speaks_every_ten_seconds_is_enough() -> None:
     rack = SimulatedRack(every=10.0, lag=2.0).run(5 * MINUTE)
 

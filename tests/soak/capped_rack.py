@@ -6,12 +6,21 @@ the product's. Time is virtual.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from random import Random
 
-from drivers.api import Device, DeviceState, DeviceStats, Modelled, OperatingPoint, Setpoint
+from drivers.api import (
+    Context,
+    Device,
+    DeviceState,
+    DeviceStats,
+    Modelled,
+    OperatingPoint,
+    PortInfo,
+    Setpoint,
+)
 from drivers.bm13xx.emulated_port import search_here
 from stratum_client.config import Config
 from stratum_client.config_power import MeterConfig, PowerConfig
@@ -21,8 +30,9 @@ from stratum_client.control.power import RigPower, Source
 from stratum_client.device_control import DeviceControl
 from stratum_client.meter_desk import MeterDesk
 from stratum_client.miner import Miner
+from stratum_client.port_device import PortDevice
 from stratum_client.supervise import SupervisedDevice
-from tests.emulated_rack import EmulatedRack
+from tests.emulated_rack import EmulatedRack, RackBoard
 from tests.stand_ins import RecordingLog
 from tests.virtual_time import LoopClock
 
@@ -70,10 +80,9 @@ class LoopbackBroker:
 class Blinded:
     """A board whose own meter may be taken away: then only its model is left."""
 
-    is_blind = False
-
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, is_blind: Callable[[], bool]) -> None:
         self._device = device
+        self._is_blind = is_blind
 
     async def run(self) -> None:
         await self._device.run()
@@ -86,7 +95,7 @@ class Blinded:
 
     def stats(self) -> DeviceStats:
         stats = self._device.stats()
-        return replace(stats, power=None) if self.is_blind else stats
+        return replace(stats, power=None) if self._is_blind() else stats
 
     def operating_points(self) -> Sequence[OperatingPoint]:
         assert isinstance(self._device, Modelled)
@@ -97,39 +106,62 @@ class CappedRack:
     """The rack with its control and without a meter; ``host`` watts are drawn beside it."""
 
     def __init__(self, *, cap: float, host: float, seed: int = 1) -> None:
-        clock = LoopClock()
+        self._clock = LoopClock()
         self.log = RecordingLog()
         self.rack = EmulatedRack(seed=seed, tick=0.5, searcher=search_here)
         self.cap = cap
         self.plug_speaks = True
         self.has_plug = False
+        self.is_blind = False
         self.shown: list[Shown] = []
         self._host = host
         self._random = Random(seed)
         self._broker = LoopbackBroker()
-        miner = Miner(clock)
-        self.boards = {name: Blinded(device) for name, device in self.rack.devices.items()}
+        self._dead: set[RackBoard] = set()
+        miner = Miner(self._clock)
+        self.places = [self._place(number) for number in range(len(self.rack.boards))]
         self.devices = [
             SupervisedDevice(
-                board, driver="rack", seat=miner.seat(name), random=Random(1), log=self.log
+                place, driver="rack", seat=miner.seat(board.name), random=Random(1), log=self.log
             )
-            for name, board in self.boards.items()
+            for place, board in zip(self.places, self.rack.boards, strict=True)
         ]
-        self.control = DeviceControl(lambda: self.devices, file=None, clock=clock, log=self.log)
+        self.control = DeviceControl(
+            lambda: self.devices, file=None, clock=self._clock, log=self.log
+        )
         self.desk = MeterDesk(
             self._config(),
             control=self.control,
             devices=lambda: self.devices,
             broker=self._broker,
-            clock=clock,
+            clock=self._clock,
             log=self.log,
         )
         self.desk.samples.append(self._note)
 
+    def _place(self, number: int) -> PortDevice:
+        """Return the socket of a board, with the board in it."""
+        board = self.rack.boards[number]
+        context = Context(
+            name=board.name,
+            miner=self.rack.miner,
+            clock=self._clock,
+            random=Random(number),
+            log=self.log,
+        )
+
+        def opened(_: PortInfo, __: Mapping[str, object]) -> Device:
+            return Blinded(self.rack.device(number + 1, context), lambda: self.is_blind)
+
+        place = PortDevice(opened, {}, name=board.name)
+        place.prepare(_port_of(board))
+        return place
+
     @property
     def true_watts(self) -> float:
         """Return what all of it takes, now."""
-        return self._host + self.rack.watts()
+        lit = (board.watts for board in self.rack.boards if board not in self._dead)
+        return self._host + sum(lit)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -154,11 +186,6 @@ class CappedRack:
         self.has_plug = is_there
         self.desk.configure(self._config())
 
-    def blind(self, *, boards_too: bool) -> None:
-        """Let boards measure nothing, or let them see again."""
-        for board in self.boards.values():
-            board.is_blind = boards_too
-
     def set_window(self, watts: float | None) -> None:
         """Let a window's watts hold beside the cap, or none."""
         claims = []
@@ -170,15 +197,32 @@ class CappedRack:
             ]
         self.control.take(Level.WINDOW, "schedule", claims)
 
-    def unplug(self, *numbers: int) -> None:
-        """Take boards away."""
+    def take_out(self, *numbers: int) -> None:
+        """Take boards away; they draw nothing more."""
+        self.lose_supply(*numbers)
+        for number in numbers:
+            self.places[number].unplug()
+
+    def lose_supply(self, *numbers: int) -> None:
+        """Let boards be without power where they are, and silent."""
+        self.cut_off(*numbers)
+        self._dead.update(self.rack.boards[number] for number in numbers)
+
+    def cut_off(self, *numbers: int) -> None:
+        """Let boards be silent; they go on drawing power with the last work they had."""
         for number in numbers:
             self.rack.boards[number].ports.unplug()
 
-    def replug(self, *numbers: int) -> None:
-        """Bring boards back."""
+    def bring_back(self, *numbers: int) -> None:
+        """Let boards be there again, whatever happened to them."""
         for number in numbers:
-            self.rack.boards[number].ports.replug()
+            board = self.rack.boards[number]
+            if board in self._dead:
+                self._dead.remove(board)
+                board.emulated.chain.hold_reset(low=True)
+                board.heat.activity = 0.0
+            board.ports.replug()
+            self.places[number].plug(_port_of(board))
             self.devices[number].retry_at_once()
 
     def switch_off_all_but(self, count: int) -> None:
@@ -211,8 +255,8 @@ class CappedRack:
 
     def at_full_speed(self) -> int:
         """Return how many boards run as fast as they can."""
-        pairs = ((board.stats().frequency_mhz, board) for board in self.boards.values())
-        points = ((mhz, board.operating_points()) for mhz, board in pairs if mhz)
+        pairs = ((place.stats().frequency_mhz, place) for place in self.places)
+        points = ((mhz, place.operating_points()) for mhz, place in pairs if mhz)
         return sum(mhz >= found[-1].mhz for mhz, found in points if found)
 
     # -- what was seen
@@ -243,6 +287,10 @@ class CappedRack:
     def _config(self) -> Config:
         plug = MeterConfig(source="mqtt", topic=TOPIC, interval=PLUG_EVERY)
         return Config(power=PowerConfig(limit=self.cap, meter=plug if self.has_plug else None))
+
+
+def _port_of(board: RackBoard) -> PortInfo:
+    return PortInfo(product=board.name)
 
 
 def longest_over(shown: list[Shown]) -> float:
