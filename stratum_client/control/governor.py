@@ -47,7 +47,9 @@ ECO_SHARE = 0.7
 """The share of full frequency that "eco" is where no operating points are known."""
 
 UNPLUGGED = "it gets its part of the power when it is plugged in"
-UNCOUNTED = "its power is not known, so it rests"
+UNCOUNTED = (
+    "a limit in percent instead of watts would let it run: its power is not known, so it rests"
+)
 SHED = "the rig hashes most while it rests"
 TOO_LITTLE = "its slowest speed takes more"
 UNTUNED = "it has no power model: full speed or rest"
