@@ -12,9 +12,11 @@ Source: Kellerer, Pferschy, Pisinger, Knapsack Problems (2004), chapter 11.
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from heapq import heappop, heappush
 from itertools import combinations
 from math import inf, isfinite
+from operator import truediv
 
 from drivers.api import OperatingPoint
 
@@ -246,9 +248,14 @@ def _thinned(rungs: _Rungs, most: int) -> list[int]:
     last = len(rungs.watts) - 1
     if last < most:
         return list(range(last + 1))
-    kept = {1 + round(n * (last - 1) / (most - 2)) for n in range(most - 1)}
-    ratios = [rate / watts for rate, watts in zip(rungs.rates[1:], rungs.watts[1:], strict=True)]
-    return [0, *sorted(kept | {1 + ratios.index(max(ratios))})]
+    ratios = list(map(truediv, rungs.rates[1:], rungs.watts[1:]))
+    return [0, *sorted(_spread(last, most) | {1 + ratios.index(max(ratios))})]
+
+
+@lru_cache(maxsize=64)
+def _spread(last: int, most: int) -> frozenset[int]:
+    """Return ``most`` - 1 numbers from 1 to ``last``, both included, as even as can be."""
+    return frozenset(1 + round(n * (last - 1) / (most - 2)) for n in range(most - 1))
 
 
 def _steps(device: int, rungs: _Rungs) -> list[_Step]:
