@@ -17,7 +17,8 @@ from tests.certificates import Authority
 from tests.processes import Running, is_alive, pool, running, said
 from tests.terminal_screen import Screen
 
-EASY = ("--difficulty", "0.0002", "--ignore-suggestions")
+EASY = ("--difficulty", "0.0002", "--ignore-suggestions", "--network-difficulty", "1000000")
+"""Shares come often, and no block by chance, which would make those in flight stale."""
 MUTE = ("--fault", "reply=drop,method=mining.submit")
 CPU = ("--device", "cpu,threads=1")
 END_LIMIT = 3.0
