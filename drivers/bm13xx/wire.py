@@ -88,19 +88,23 @@ class Wire:
                     self.write(data)
                     await failure.pause(min(pause, longest_pause))
                 case AwaitSilence(seconds=seconds):
-                    await self._silence(failure, seconds)
+                    await self._silence(failure, seconds, still)
                 case SwitchBaud(rate=rate):
                     await self._switch(failure, rate)
             if not still():
                 return False
         return True
 
-    async def _silence(self, failure: Failure, seconds: float) -> None:
+    async def _silence(self, failure: Failure, seconds: float, still: Callable[[], bool]) -> None:
+        """Return when nothing was heard for ``seconds``, or as soon as ``still`` ends it.
+
+        A chain may talk on for seconds; a nudge tells that something else may be wanted.
+        """
         loop = asyncio.get_running_loop()
         self._heard_at = loop.time()
         limit = self._heard_at + LONGEST_SILENCE_WAIT
-        while (left := min(self._heard_at + seconds, limit) - loop.time()) > 0:
-            await failure.pause(left)
+        while still() and (left := min(self._heard_at + seconds, limit) - loop.time()) > 0:
+            await failure.nudged(left)
 
     async def _switch(self, failure: Failure, rate: int) -> None:
         """Change the rate when all is sent, and drop what was under way."""
