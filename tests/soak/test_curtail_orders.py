@@ -106,4 +106,6 @@ def figures(rig: CurtailedRig) -> str:
     rows.append(f"at most {watts:.0f} W at rest, for {rest:.2f} s at least; rise {rise:.0f} W/s")
     late = [float(str(told["seconds"])) for told in rig.log.named("loop.late")]
     rows.append(f"the loop was late {len(late)} times, at most {max(late, default=0.0):.2f} s")
+    failed = [str(told["error"]) for told in rig.log.named("device.failed")]
+    rows.append(f"{len(failed)} boards failed, and came back as soon as they could: {failed}")
     return "\n".join(["", *rows])
