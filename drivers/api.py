@@ -78,6 +78,10 @@ class DeviceState(StrEnum):
     ABSENT = "absent"  # not plugged in
 
 
+AT_REST = frozenset({DeviceState.IDLE, DeviceState.FAILED, DeviceState.ABSENT})
+"""The states in which a device has no work, and is off as far as its driver can switch it off."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceStats:
     """A snapshot of one device; None where a device has no such reading.

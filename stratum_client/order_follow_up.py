@@ -6,7 +6,7 @@ Each step is acknowledged, and timed from the moment at which the order came.
 import asyncio
 from collections.abc import Callable, Sequence
 
-from drivers.api import Clock, DeviceState, Log
+from drivers.api import AT_REST, Clock, DeviceState, Log
 from stratum_client.control.claims import Claim
 from stratum_client.control.order_answers import OrderCounts, watts_of
 from stratum_client.control.power import Reading, RigPower, Source
@@ -30,7 +30,6 @@ SLACK = 1.02
 
 _LOOK_AT_DEVICES = 0.02
 _LOOK_AT_METER = 0.25
-_AT_REST = {DeviceState.IDLE, DeviceState.FAILED, DeviceState.ABSENT}
 _MEASURED = {Source.PLUG, Source.DRIVER}
 
 Acknowledge = Callable[..., None]
@@ -60,7 +59,7 @@ class FollowUp:
 
     def awake(self) -> list[str]:
         """Return the devices that do not rest."""
-        return [name for name, state in self._states() if state not in _AT_REST]
+        return [name for name, state in self._states() if state not in AT_REST]
 
     def failed(self) -> list[str]:
         """Return those that have failed: made safe, as far as they could still be reached."""

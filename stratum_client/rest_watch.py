@@ -3,14 +3,13 @@
 import asyncio
 from collections.abc import Callable, Sequence
 
-from drivers.api import Clock, DeviceState, Log
+from drivers.api import AT_REST, Clock, Log
 from stratum_client.supervise import SupervisedDevice
 
 IDLE_WITHIN = 3.0
 """Seconds from an order to idle devices; a device that takes longer is warned of."""
 
 _LOOK_AT_DEVICES = 0.02
-_AT_REST = {DeviceState.IDLE, DeviceState.FAILED, DeviceState.ABSENT}
 
 
 class RestWatch:
@@ -53,7 +52,7 @@ class RestWatch:
                 began = min(self._stopping.values(), default=began)
                 for device in self._devices():
                     is_told = device.name in self._stopping
-                    if is_told and device.snapshot(now).stats.state in _AT_REST:
+                    if is_told and device.snapshot(now).stats.state in AT_REST:
                         self._rests(device.name)
                         rested = now
                 if not warned and self._stopping and now - began > IDLE_WITHIN:

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 
+from drivers.api import AT_REST
 from stratum_client.api.control_client import devices_at
 from stratum_client.verbs.arguments import duration
 from stratum_client.verbs.asking import (
@@ -23,7 +24,6 @@ IDLE_WAIT = 15.0
 """Seconds to wait for devices to come to rest, five times what they are to need."""
 
 _LOOK_EVERY = 0.05
-_AT_REST = {"idle", "absent", "failed"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -100,7 +100,7 @@ def awake_after(options: argparse.Namespace, names: set[str], began: float) -> s
     directory = state_dir_of(options)
     while True:
         states = {str(row.get("name")): row.get("state") for row in devices_at(directory)}
-        awake = {name for name in names if states.get(name, "absent") not in _AT_REST}
+        awake = {name for name in names if states.get(name, "absent") not in AT_REST}
         if not awake or time.monotonic() - began > IDLE_WAIT:
             return awake
         time.sleep(_LOOK_EVERY)
